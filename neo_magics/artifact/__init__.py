@@ -1,1 +1,1 @@
-"""TODO"""
+"""The compiled archive: its manifest, its files, packing and safe unpacking."""
