@@ -1,0 +1,95 @@
+"""The folder of one running job: what is in it, how it is made, how it vanishes.
+
+    request.json   the job's request and name, for the runner and the compile child
+    child.json     pid and create time of the compile child, so that an orphan can be found
+    result.json    how the compile child ended
+    runner.log     what the runner (and what it could not hand on) wrote to standard error
+    tmp/           TMPDIR of the compile child
+    source/  out/  the unpacked model, the artifact in the making
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from neo_magics.jobs.processes import Identity
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_TAIL_BYTES = 4096
+
+
+class WorkFolder:
+    """The work folder at `path`; its files by name."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def log(self) -> Path:
+        return self.path / "runner.log"
+
+    @property
+    def temporary(self) -> Path:
+        return self.path / "tmp"
+
+    def create(self, name: str, request: Mapping[str, Any]) -> None:
+        """Make the folder and write the request. Raises OSError."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        self.temporary.mkdir(parents=True, mode=0o700)
+        self._write("request.json", {"name": name, "request": dict(request)})
+
+    def request(self) -> tuple[str, dict[str, Any]]:
+        """The job's name and its Create request."""
+        body = self._read("request.json") or {}
+        return body["name"], body["request"]
+
+    def write_child(self, child: Identity) -> None:
+        self._write("child.json", {"pid": child.pid, "started": child.started})
+
+    def child(self) -> Identity | None:
+        """The compile child that was started here, if one was."""
+        body = self._read("child.json")
+        return Identity(body["pid"], body["started"]) if body else None
+
+    def write_result(self, result: Mapping[str, Any]) -> None:
+        self._write("result.json", result)
+
+    def result(self) -> dict[str, Any] | None:
+        """What the compile child left; None when it had no time to."""
+        return self._read("result.json")
+
+    def last_words(self, lines: int = 20) -> list[str]:
+        """The end of runner.log."""
+        try:
+            with self.log.open("rb") as file:
+                file.seek(max(0, self.log.stat().st_size - _TAIL_BYTES))
+                return file.read().decode(errors="replace").splitlines()[-lines:]
+        except FileNotFoundError:
+            return []
+
+    def remove(self) -> None:
+        """Kill a compile child that still runs, then remove everything. What is gone already is fine."""
+        child = self.child()
+        if child is not None:
+            child.kill_group()
+        shutil.rmtree(self.path, ignore_errors=True)
+        if self.path.exists():  # a process that was just killed may have written once more
+            shutil.rmtree(self.path, ignore_errors=True)
+
+    def _write(self, name: str, body: Mapping[str, Any]) -> None:
+        """Written whole or not at all: a reader may look at any moment."""
+        part = self.path / f"{name}.part"
+        part.write_text(json.dumps(body))
+        part.replace(self.path / name)
+
+    def _read(self, name: str) -> dict[str, Any] | None:
+        try:
+            body: dict[str, Any] = json.loads((self.path / name).read_text())
+        except FileNotFoundError:
+            return None
+        return body
