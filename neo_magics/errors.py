@@ -134,6 +134,10 @@ class ResourceError(NeoMagicsError):
     reason_prefix = "ServerError"
 
 
+class DiskFullError(ResourceError, StorageError):
+    """No space (or quota) is left for an object or a file; nothing of it was kept."""
+
+
 def failure_reason(error: BaseException, stage: str = "") -> str:
     """The FailureReason for `error`, at most `REASON_LIMIT` characters, in Neo's form.
 
