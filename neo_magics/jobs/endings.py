@@ -18,7 +18,7 @@ _TAIL_CHARACTERS = 400
 def timed_out(seconds: float, stage: str) -> NeoMagicsError:
     """MaxRuntimeInSeconds passed while `stage` ran."""
     return CompilationError(
-        f"The job reached its time limit: MaxRuntimeInSeconds is {seconds:g} s, and stage {stage} was running.",
+        f"The job reached its time limit in stage {stage}: MaxRuntimeInSeconds is {seconds:g} s.",
         hint="Raise StoppingCondition.MaxRuntimeInSeconds, or compile a smaller model or fewer shapes.",
     )
 
@@ -44,15 +44,15 @@ def crashed(returncode: int, stage: str, last_lines: Sequence[str]) -> NeoMagics
     said = _tail(last_lines)
     if returncode == -signal.SIGKILL:
         return ResourceError(
-            f"The compile process was killed (SIGKILL) in stage {stage}; nothing in this service did that.{said}",
+            f"The compile process was killed from outside (SIGKILL) in stage {stage}.{said}",
             hint="Most often the system was out of memory: compile a smaller model or batch, or free memory. "
             "Then create the job again.",
         )
     if returncode < 0:
         return CompilationError(
             f"The compiler crashed with {signal_name(-returncode)} in stage {stage}.{said}",
-            hint="The model or its options hit a defect of the compiler: try other CompilerOptions or a simpler "
-            "model, and report it with the job's log.",
+            hint="The model hit a defect of the compiler: try other CompilerOptions or a simpler model, and "
+            "report it with the job's log.",
         )
     return ResourceError(
         f"The compile process ended with exit status {returncode} in stage {stage} and left no result.{said}",

@@ -82,15 +82,16 @@ def spawn_detached(
 def start_child(
     command: Sequence[str], *, environment: Mapping[str, str], folder: Path
 ) -> subprocess.Popen[bytes]:
-    """Start the compile child: a group of its own, pipes on all three streams, bound to this process's life."""
+    """Start the compile child: a group of its own, three pipes, its life bound to this process's."""
     return subprocess.Popen(
         list(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        env=dict(environment), cwd=folder, process_group=0, preexec_fn=_bind_child(os.getpid()),
+        env=dict(environment), cwd=folder, process_group=0,
+        preexec_fn=_bind_child(os.getpid()),  # noqa: PLW1509 - the runner has one thread
     )  # fmt: skip
 
 
 def _bind_child(parent: int) -> object:
-    """What the child does between fork and exec; the runner has one thread, so this is safe."""
+    """What the child does between fork and exec."""
     prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 
     def bind() -> None:

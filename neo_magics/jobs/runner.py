@@ -15,22 +15,23 @@ from typing import TYPE_CHECKING, Any
 
 from neo_magics.api.events import LogLine
 from neo_magics.api.states import JobStatus
-from neo_magics.errors import NeoMagicsError, ResourceError, failure_reason
+from neo_magics.errors import NeoMagicsError, failure_reason
 from neo_magics.jobs import endings
 from neo_magics.jobs.journal import Journal
 from neo_magics.jobs.limits import cpu_count, memory_limit
-from neo_magics.jobs.patience import give_up_if_locked, patiently
+from neo_magics.jobs.patience import patiently, unless_busy
 from neo_magics.jobs.processes import Identity, python_environment, signal_group, start_child
 from neo_magics.jobs.supervise import Cause, Ending, Limits, Supervisor
 from neo_magics.jobs.work_folder import WorkFolder
 from neo_magics.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Collection, Sequence
 
     from neo_magics.jobs.store import JobStore
 
 COMPILE_CHILD = (sys.executable, "-m", "neo_magics.jobs.compile_job")
+_RUNNING = (JobStatus.INPROGRESS,)
 _DEFAULT_SECONDS = 900  # what SageMaker's SDKs give where the request says nothing
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TVM_NUM_THREADS")
 
@@ -89,16 +90,14 @@ class Runner:
     def _begin(self, store: JobStore) -> bool:
         me = Identity.of()
         now = time.time()
-        return patiently(
-            lambda: store.change(
-                self.name,
-                JobStatus.INPROGRESS,
-                expect=(JobStatus.STARTING,),
-                started=now,
-                heartbeat=now,
-                runner_pid=me.pid,
-                runner_started=me.started,
-            )
+        return self._change(
+            store,
+            JobStatus.INPROGRESS,
+            (JobStatus.STARTING,),
+            started=now,
+            heartbeat=now,
+            runner_pid=me.pid,
+            runner_started=me.started,
         )
 
     def _limits(self) -> Limits:
@@ -112,13 +111,13 @@ class Runner:
     def _wish(self, store: JobStore) -> Cause | None:
         if self._told_to_end:
             return Cause.TOLD_TO_END
-        status = give_up_if_locked(lambda: store.get(self.name).status)
+        status = unless_busy(lambda: store.get(self.name).status)
         return Cause.STOPPED if status == JobStatus.STOPPING else None
 
     def _beat(self, store: JobStore) -> None:
         if time.monotonic() >= self._next_beat:
             self._next_beat = time.monotonic() + self.settings.heartbeat_seconds
-            give_up_if_locked(lambda: store.touch(self.name, time.time()))
+            unless_busy(lambda: store.touch(self.name, time.time()))
 
     def _conclude(self, store: JobStore, journal: Journal, ending: Ending) -> None:
         result = self.work.result()
@@ -156,11 +155,14 @@ class Runner:
         """The files go first: who sees the last status finds nothing left over."""
         self.work.remove()
         ended = {"ended": time.time(), "runner_pid": None}
-        live = (JobStatus.STARTING, JobStatus.INPROGRESS)
-        if not patiently(lambda: store.change(self.name, status, expect=live, **ended, **columns)):
-            # A stop came in the last moment, and is the user's word.
-            expect = (JobStatus.STOPPING,)
-            patiently(lambda: store.change(self.name, JobStatus.STOPPED, expect=expect, **ended))
+        if status == JobStatus.STOPPED or not self._change(store, status, _RUNNING, **ended, **columns):
+            # Also where a stop came in the last moment: it is the user's word.
+            self._change(store, JobStatus.STOPPED, (JobStatus.STOPPING,), **ended)
+
+    def _change(
+        self, store: JobStore, to: JobStatus, expect: Collection[JobStatus], **columns: Any
+    ) -> bool:
+        return patiently(lambda: store.change(self.name, to, expect=expect, **columns))
 
     def _next_job(self, store: JobStore) -> None:
         from neo_magics.jobs.executors.local import LocalExecutor

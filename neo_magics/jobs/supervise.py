@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING
 
 from neo_magics.api.events import LogLine, StageEvent, parse
 from neo_magics.jobs.limits import MemoryWatch
+from neo_magics.jobs.patience import unless_busy
 from neo_magics.jobs.processes import signal_group
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Ending:
-    """How the child ended: `cause` is None where it ended by itself; `memory` is the largest sample in bytes."""
+    """How the child ended: `cause` is None where it did so by itself; `memory`: the largest sample, bytes."""
 
     cause: Cause | None
     returncode: int
@@ -95,7 +96,7 @@ class Supervisor:
             while self._child.poll() is None:
                 self._read(selector, _TICK_SECONDS)
                 self._look(deadline)
-                self._journal.flush()
+                unless_busy(self._journal.flush)
             signal_group(self._child.pid, signal.SIGKILL)  # what the child left running
             self._drain(selector)
         return Ending(self._cause, self._child.returncode, self._stage, self._peak, tuple(self._last_lines))

@@ -24,7 +24,7 @@ _PUMP_SECONDS = 0.5  # Describe is called often; caring for the queue more often
 
 
 class Executor(ABC):
-    """Starts queued jobs and ends those whose runner is gone. Safe to use from several threads and processes."""
+    """Starts queued jobs and ends those whose runner is gone. Safe in several threads and processes."""
 
     def __init__(self, store: JobStore, settings: Settings) -> None:
         self.store = store
@@ -47,7 +47,7 @@ class Executor(ABC):
             self._busy.release()
 
     def stop(self, record: JobRecord) -> None:  # noqa: ARG002 - a backend may want to hurry its runner
-        """Called after the job became STOPPING: its runner sees the status; if that is dead, end the job now."""
+        """Called after the job became STOPPING: a live runner sees that itself; a dead one is buried now."""
         self.pump(force=True)
 
     @abstractmethod
