@@ -1,1 +1,30 @@
-"""TODO"""
+"""Schedule rules: how each family of kernels becomes vectors, registers and threads.
+
+A rule takes a kernel (a PrimFunc of plain blocks) and the machine, and returns a schedule, or None for "not
+mine". They are tried in the order of `RULES`; the last one takes everything. A new rule is a new file and
+one line here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tvm import tirx
+from tvm.s_tir import Schedule
+
+from neo_magics.compiler.machine import Machine
+from neo_magics.compiler.schedules.reduction import schedule_any
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A named way to schedule one family of kernels."""
+
+    name: str
+    apply: Callable[[tirx.PrimFunc, Machine], Schedule | None]
+
+
+RULES = (
+    Rule("any", schedule_any),
+)

@@ -1,0 +1,206 @@
+"""The whole compilation, from an unpacked model archive to a folder that the runtime loads."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import tvm
+from tvm import relax
+
+from neo_magics.api.events import Event, LogLine, ProgressEvent, StageEvent
+from neo_magics.artifact.manifest import Manifest
+from neo_magics.compiler import fingerprint
+from neo_magics.compiler.build import build_library, write_params
+from neo_magics.compiler.instruments import Dumps, Timings
+from neo_magics.compiler.passes.lift_constants import WEIGHTS, LiftConstants
+from neo_magics.compiler.passes.schedule_kernels import KernelReport, ScheduleKernels
+from neo_magics.compiler.schedules import RULES
+from neo_magics.compiler.targets import CpuTarget, resolve_target
+from neo_magics.errors import CompilationError, NeoMagicsError
+
+if TYPE_CHECKING:
+    from neo_magics.api.compiler_options import CompilerOptions
+    from neo_magics.api.devices import Device
+
+Emit = Callable[[Event], None]
+PROGRESS_EVERY = 0.2  # seconds between progress events
+SLOWEST = 5  # passes named in the log
+
+
+@dataclass(frozen=True)
+class CompileRequest:
+    """What to compile, for what, and where the result goes.
+
+    `folder` is the unpacked model archive, `out` an existing empty folder. `source_digest` is the archive's,
+    "" where it is not known. `dump` is a folder for the module after each pass.
+    """
+
+    folder: Path
+    framework: str
+    input_config: Any
+    device: Device
+    options: CompilerOptions
+    out: Path
+    name: str = "model"
+    source_digest: str = ""
+    dump: Path | None = None
+
+
+def passes(target: CpuTarget, observe: Callable[[KernelReport], None]) -> list[Any]:
+    """The pipeline: every pass in its order, from what a front end imports to what the VM runs."""
+    return [
+        # Phase 1: what is known now is not computed later.
+        relax.transform.CanonicalizeBindings(),
+        relax.transform.DeadCodeElimination(["main"]),
+        relax.transform.DecomposeOpsForInference(),
+        # Phase 2: operators become loops, neighbours one kernel.
+        relax.transform.LegalizeOps(),
+        LiftConstants(),
+        relax.transform.BundleModelParams("params"),
+        relax.transform.AnnotateTIROpPattern(),
+        relax.transform.FuseOps(),
+        relax.transform.FuseTIR(),
+        relax.transform.DeadCodeElimination(["main"]),
+        # Phase 3: loops become vectors, registers and threads.
+        ScheduleKernels(RULES, target.machine, observe),
+        # Phase 4: memory is planned, and what is left is the VM's.
+        relax.transform.RewriteDataflowReshape(),
+        relax.transform.ToNonDataflow(),
+        relax.transform.RemovePurityChecking(),
+        relax.transform.CallTIRRewrite(),
+        relax.transform.StaticPlanBlockMemory(),
+        relax.transform.LowerAllocTensor(),
+        relax.transform.KillAfterLastUse(),
+        relax.transform.LowerRuntimeBuiltin(),
+        relax.transform.ComputePrimValue(),
+        relax.transform.VMShapeLower(),
+        relax.transform.AttachGlobalSymbol(),
+    ]
+
+
+def compile_model(request: CompileRequest, emit: Emit) -> Manifest:
+    """Import, optimise and build; writes library, weights and manifest into `request.out`.
+
+    Emits StageEvents for "import", "optimize" and "build", and ProgressEvents for kernels. Raises
+    `InputError`, `CompilationError` or `TargetError`, with a next step.
+    """
+    from neo_magics.compiler.frontends import import_model
+
+    stages = _Stages(emit)
+    target = resolve_target(request.device, request.options)
+    with stages.run("import", f"{request.framework} for {target.tvm.attrs.get('mcpu', 'generic')}"):
+        imported = import_model(request.folder, request.framework, request.input_config, request.options)
+    with stages.run("optimize"):
+        lowered = optimize(imported.module, target, emit, dump=request.dump)
+    with stages.run("build"):
+        params = write_params([tensor.numpy() for tensor in lowered.weights], request.out)
+        library = build_library(lowered.module, target, request.out)
+    manifest = Manifest(
+        name=request.name,
+        framework=request.framework,
+        framework_version=imported.framework_version,
+        inputs=imported.inputs,
+        outputs=imported.outputs,
+        params=params,
+        target=_describe_target(request.device, target),
+        source_digest=request.source_digest,
+        options=dict(request.options.raw),
+        versions=fingerprint.toolchain_versions(),
+        library=library,
+        stages=stages.seconds,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    return manifest.write(request.out)
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """A module that is ready to build, and the weights that its `main` takes as a tuple."""
+
+    module: tvm.IRModule
+    weights: list[Any]
+
+
+def optimize(module: tvm.IRModule, target: CpuTarget, emit: Emit, *, dump: Path | None = None) -> Lowered:
+    """Run the pipeline over an imported module. Raises `CompilationError` where a pass fails."""
+    timings = Timings()
+    instruments = [timings, Dumps(dump)] if dump else [timings]
+    with (
+        _compiler_errors("optimize"),
+        target.tvm,
+        tvm.transform.PassContext(opt_level=3, instruments=instruments),
+    ):
+        lowered = tvm.transform.Sequential(passes(target, _Kernels(emit)))(module)
+    emit(LogLine("optimize: " + ", ".join(f"{name} {t:.2f} s" for name, t in timings.slowest(SLOWEST))))
+    return Lowered(lowered, list(lowered.attrs[WEIGHTS]))
+
+
+def _describe_target(device: Device, target: CpuTarget) -> dict[str, Any]:
+    return {
+        "device": device.name,
+        "os": device.os,
+        "arch": device.arch,
+        "triple": target.triple,
+        "mcpu": target.mcpu,
+        "mattr": list(target.mattr),
+        "tvm": str(target.tvm),
+    }
+
+
+@dataclass
+class _Stages:
+    """Tells the beginning and end of each stage, and keeps the seconds."""
+
+    emit: Emit
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def run(self, stage: str, detail: str = "") -> Iterator[None]:
+        self.emit(StageEvent(stage, "started", detail=detail))
+        began = time.perf_counter()
+        try:
+            yield
+        except BaseException as error:
+            self.emit(StageEvent(stage, "failed", time.perf_counter() - began, type(error).__name__))
+            raise
+        self.seconds[stage] = round(time.perf_counter() - began, 4)
+        self.emit(StageEvent(stage, "done", self.seconds[stage]))
+
+
+@contextmanager
+def _compiler_errors(stage: str) -> Iterator[None]:
+    """What TVM raises becomes a `CompilationError`; its whole text stays as the cause."""
+    try:
+        yield
+    except NeoMagicsError:
+        raise
+    except (RuntimeError, ValueError, TypeError, LookupError, AttributeError) as error:
+        first = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        raise CompilationError(
+            f"The compiler failed in stage {stage}: {first[:400]}",
+            hint="The job's log has the details; a smaller or simpler model may show which part is at fault.",
+        ) from error
+
+
+class _Kernels:
+    """Turns the reports of scheduled kernels into progress, and refusals into log lines."""
+
+    def __init__(self, emit: Emit) -> None:
+        self.emit = emit
+        self.told = 0.0
+
+    def __call__(self, report: KernelReport) -> None:
+        for refusal in report.refusals:
+            self.emit(LogLine(f"optimize: {report.kernel}: rule {refusal}"))
+        if not report.rule:
+            self.emit(LogLine(f"optimize: {report.kernel}: no rule matches, its loops stay as they are"))
+        now = time.monotonic()
+        if report.done == report.total or now - self.told >= PROGRESS_EVERY:
+            self.told = now
+            self.emit(ProgressEvent("optimize", report.done, report.total, "kernels"))

@@ -1,0 +1,98 @@
+"""Small things that every schedule rule needs: what a block is, its loops, vectors and threads."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import tvm
+import tvm_ffi
+from tvm import tirx
+from tvm.s_tir import Schedule
+from tvm.s_tir.schedule import ScheduleError
+
+Block = Any  # tvm.s_tir.schedule.SBlockRV
+Loop = Any  # tvm.s_tir.schedule.LoopRV
+
+# A parallel loop costs about 2 µs to start; below this many element operations one thread is faster.
+PARALLEL_WORK = 16 * 1024
+REDUCE = tirx.IterVar.CommReduce
+SPATIAL = tirx.IterVar.DataPar
+
+
+def extent(sch: Schedule, loop: Loop) -> int | None:
+    """The number of iterations; None where it depends on a free dimension."""
+    size = sch.get(loop).extent
+    return int(size) if isinstance(size, tirx.IntImm) else None
+
+
+def blocks(sch: Schedule) -> list[Block]:
+    """All blocks below the root, in the order in which they are written."""
+    return list(sch.get_child_blocks(sch.get_sblock("root")))
+
+
+def kinds(sch: Schedule, block: Block) -> list[int]:
+    """The kind (`SPATIAL`, `REDUCE`, …) of each iterator of the block."""
+    return [iterator.iter_type for iterator in sch.get(block).iter_vars]
+
+
+def is_reduction(sch: Schedule, block: Block) -> bool:
+    """Whether the block sums, or otherwise reduces, over some of its iterators."""
+    return REDUCE in kinds(sch, block)
+
+
+def is_plain(sch: Schedule, block: Block) -> bool:
+    """Whether the block has one loop per iterator, each spatial or a reduction: rules may move those."""
+    found = kinds(sch, block)
+    return set(found) <= {SPATIAL, REDUCE} and len(sch.get_loops(block)) == len(found) > 0
+
+
+def annotation(sch: Schedule, block: Block, name: str) -> Any:
+    """The block's annotation `name`, or None."""
+    found = sch.get(block).annotations.get(name)
+    return found.value if isinstance(found, tirx.IntImm | tvm.ir.StringImm) else found
+
+
+def find_annotated(sch: Schedule, name: str, value: str) -> Block | None:
+    """The one block with the annotation `name` = `value`."""
+    return next((block for block in blocks(sch) if annotation(sch, block, name) == value), None)
+
+
+def work(sch: Schedule, block: Block) -> int:
+    """Element operations of the block; a free dimension counts as one."""
+    return math.prod(extent(sch, loop) or 1 for loop in sch.get_loops(block))
+
+
+def parallel(sch: Schedule, loops: Sequence[Loop], operations: int) -> None:
+    """Spread the fused `loops` over threads where the kernel has enough to do."""
+    if loops and operations >= PARALLEL_WORK:
+        sch.parallel(sch.fuse(*loops))
+
+
+def inline_into_consumers(sch: Schedule, keep: Sequence[Block] = ()) -> None:
+    """Inline each spatial block but the output, where TVM allows it and nothing costly is repeated."""
+    kept = {sch.get(block).name_hint for block in keep}
+    for block in blocks(sch):
+        if sch.get(block).name_hint in kept or is_reduction(sch, block) or not sch.get_consumers(block):
+            continue
+        reduced = any(is_reduction(sch, consumer) for consumer in sch.get_consumers(block))
+        if reduced and is_costly(sch, block):
+            continue
+        try:
+            sch.compute_inline(block)
+        except ScheduleError:
+            continue  # not injective: it keeps its own loops, and is scheduled on its own
+
+
+def is_costly(sch: Schedule, block: Block) -> bool:
+    """Whether computing the block again for each use would hurt: it calls functions or takes decisions."""
+    found: list[Any] = []
+    walk = (tvm.ir.Call, found.append)
+    tvm_ffi.structural_walk(sch.get(block).body, walk, order="post")
+    return bool(found)
+
+
+def variables(expression: Any) -> list[tirx.Var]:
+    """The variables of an index expression."""
+    return list(tirx.analysis.undefined_vars(expression))
