@@ -124,6 +124,10 @@ class RuntimeInputError(NeoMagicsError):
     """An input of a compiled model with a wrong name, shape or dtype."""
 
 
+class ExecutionError(NeoMagicsError):
+    """A compiled model, or a process that runs one, failed while it ran."""
+
+
 class JobFailedError(NeoMagicsError):
     """A job that the user waited for did not complete; `name`, `status`, `reason` and `stage` say why."""
 
