@@ -1,0 +1,148 @@
+"""The store's database: one engine, short transactions, and one readable error when it is busy.
+
+SQLite runs in WAL mode, so readers never wait for the writer. A write transaction takes the write lock
+when it begins (BEGIN IMMEDIATE): nothing it has read can change before it commits. PostgreSQL gets the
+same guarantee for the few transactions that count before they write from an advisory lock.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from neo_magics.errors import ApiError, BackendError, NeoMagicsError, ResourceError
+from neo_magics.jobs.schema import SCHEMA_VERSION, metadata, schema_info
+
+BUSY_SECONDS = 10.0
+_LOCK_KEY = 0x6E656F  # "neo": the advisory lock's number in PostgreSQL
+
+
+class Database:
+    """An open store at an SQLAlchemy URL; its tables are made on first use.
+
+    Raises BackendError for a URL that cannot be opened or a schema of another version.
+    """
+
+    def __init__(self, url: str, busy_seconds: float = BUSY_SECONDS) -> None:
+        self.url = url
+        self._busy_seconds = busy_seconds
+        self._engine = self._open()
+        with self._translated():
+            if self._version() is None:
+                self._create()
+            self._check_version()
+
+    def close(self) -> None:
+        """Give back all connections."""
+        self._engine.dispose()
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that only reads: one consistent snapshot."""
+        with self._translated(), self._engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that writes, alone; committed at the end, rolled back on an exception."""
+        with self._translated(), self._engine.connect() as connection:
+            connection.execution_options(neo_write=True)
+            with connection.begin():
+                if connection.dialect.name == "postgresql":
+                    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
+                yield connection
+
+    def _open(self) -> Engine:
+        try:
+            url = make_url(self.url)
+            if url.get_backend_name() != "sqlite":
+                return create_engine(url, pool_pre_ping=True)
+            if url.database:
+                Path(url.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            engine = create_engine(url, connect_args={"timeout": self._busy_seconds, "isolation_level": None})
+        except (SQLAlchemyError, ImportError, OSError) as error:
+            raise BackendError(
+                f"The job store {self.url!r} cannot be opened: {error}.",
+                hint="Correct NEO_MAGICS_DATABASE_URL or NEO_MAGICS_HOME.",
+            ) from error
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+
+    def _version(self) -> int | None:
+        with self._engine.connect() as connection:
+            if not inspect(connection).has_table(schema_info.name):
+                return None
+            version: int | None = connection.execute(select(schema_info.c.version)).scalar()
+            return version
+
+    def _create(self) -> None:
+        """Make the tables; of several processes that open at once, the first does it."""
+        if self._engine.dialect.name == "sqlite":
+            self._switch_to_wal()
+        with self.write() as connection:
+            metadata.create_all(connection)
+            if connection.execute(select(schema_info.c.version)).scalar() is None:
+                connection.execute(insert(schema_info).values(version=SCHEMA_VERSION))
+
+    def _switch_to_wal(self) -> None:
+        # SQLite's busy timeout does not hold for this statement, so the wait is written out.
+        deadline = time.monotonic() + self._busy_seconds
+        while True:
+            try:
+                with self._engine.connect() as connection:
+                    connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+                return
+            except DBAPIError as error:
+                if not _is_busy(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
+
+    def _check_version(self) -> None:
+        version = self._version()
+        if version != SCHEMA_VERSION:
+            raise BackendError(
+                f"The job store {self.url!r} has schema {version}; this release reads {SCHEMA_VERSION}.",
+                hint="Use the release that wrote it, or choose another NEO_MAGICS_HOME.",
+            )
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            raise self._explain(error) from error
+
+    def _explain(self, error: DBAPIError) -> NeoMagicsError:
+        cause = str(error.orig)
+        if _is_busy(error):
+            return ApiError(
+                "ServiceUnavailable",
+                f"The job store is busy: another process has held it for over {self._busy_seconds:g} s.",
+                hint="Try again.",
+            )
+        if "disk is full" in cause:
+            return ResourceError(f"The disk of the job store {self.url!r} is full.", hint="Free some space.")
+        return BackendError(f"The job store {self.url!r} cannot be used: {cause.strip()}.")
+
+
+def _is_busy(error: DBAPIError) -> bool:
+    return "database is locked" in str(error.orig) or "database table is locked" in str(error.orig)
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    # WAL with NORMAL survives the crash of any process; only a power cut can lose the last commits.
+    connection.execute("PRAGMA synchronous=NORMAL")
+    connection.execute("PRAGMA foreign_keys=ON")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    write = connection.get_execution_options().get("neo_write")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
