@@ -46,13 +46,14 @@ def write_onnx(network: Any, path: Path) -> None:
 
 
 def _operator(layer: str) -> tuple[str, dict[str, Any]]:
-    return {
+    operators: dict[str, tuple[str, dict[str, Any]]] = {
         "Conv2d": ("Conv", {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}),
         "ReLU": ("Relu", {}),
         "MaxPool2d": ("MaxPool", {"kernel_shape": [2, 2], "strides": [2, 2]}),
         "Flatten": ("Flatten", {}),
         "Linear": ("Gemm", {"transB": 1}),
-    }[layer]
+    }
+    return operators[layer]
 
 
 def main() -> None:

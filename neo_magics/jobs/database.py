@@ -98,6 +98,8 @@ class Database:
         while True:
             try:
                 with self._engine.connect() as connection:
+                    # SQLite refuses to change the mode inside a transaction.
+                    connection.execution_options(neo_bare=True)
                     connection.exec_driver_sql("PRAGMA journal_mode=WAL")
                 return
             except DBAPIError as error:
@@ -144,5 +146,8 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    write = connection.get_execution_options().get("neo_write")
+    options = connection.get_execution_options()
+    if options.get("neo_bare"):
+        return
+    write = options.get("neo_write")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")

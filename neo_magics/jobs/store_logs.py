@@ -129,13 +129,17 @@ def _events(conditions: Sequence[ColumnElement[bool]]) -> Select[Any]:
 
 
 def _within(span: Span) -> list[ColumnElement[bool]]:
-    bounds: list[tuple[int | None, ColumnElement[bool]]] = [
-        (span.start, log_events.c.timestamp >= span.start),
-        (span.end, log_events.c.timestamp < span.end),
-        (span.after, log_events.c.id > span.after),
-        (span.before, log_events.c.id < span.before),
-    ]
-    return [condition for bound, condition in bounds if bound is not None]
+    table = log_events.c
+    conditions: list[ColumnElement[bool]] = []
+    if span.start is not None:
+        conditions.append(table.timestamp >= span.start)
+    if span.end is not None:
+        conditions.append(table.timestamp < span.end)
+    if span.after is not None:
+        conditions.append(table.id > span.after)
+    if span.before is not None:
+        conditions.append(table.id < span.before)
+    return conditions
 
 
 def _ensure_stream(connection: Connection, stream: str, moment: int) -> None:

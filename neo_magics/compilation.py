@@ -1,0 +1,260 @@
+"""From a live model to a running job: capture, archive, upload, create."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+
+from neo_magics.errors import ApiError, TargetError, UsageError
+from neo_magics.job import Job, resolve_backend
+from neo_magics.settings import LOCAL, SAGEMAKER
+
+if TYPE_CHECKING:
+    from neo_magics.capture.archive import ModelArchive
+    from neo_magics.client import Backend
+
+NAME_LIMIT = 63  # characters of a CompilationJobName
+MAX_RUNTIME_SECONDS = 900  # what the SageMaker SDKs use
+
+
+class CompileOptions(TypedDict, total=False):
+    """The rarer arguments of `compile`.
+
+    `platform` "LINUX_ARM64" or {"Os": …, "Arch": …} in place of a target device; `framework` of a model
+    file; `dtype`, `mcpu`, `mattr` as Neo's CompilerOptions; `tolerance` the largest accepted relative
+    difference; `max_runtime` seconds; `cache` False compiles even if the artifact exists; `trust_pickle`
+    allows model files that hold a pickle; `role` and `bucket` on the backend; `tags` of the job.
+    """
+
+    platform: str | Mapping[str, str] | None
+    framework: str | None
+    dtype: str | None
+    mcpu: str | None
+    mattr: str | None
+    tolerance: float | None
+    max_runtime: int | None
+    cache: bool
+    trust_pickle: bool
+    role: str | None
+    bucket: str | None
+    tags: Mapping[str, str] | None
+
+
+def compile(
+    model: Any,
+    *,
+    inputs: Any = None,
+    target: str = LOCAL,
+    input_shape: str | Mapping[str, Any] | None = None,
+    name: str | None = None,
+    backend: str | Backend | None = None,
+    wait: bool = False,
+    **options: Unpack[CompileOptions],
+) -> Job:
+    """Compile `model` for `target` in a CompilationJob; return the job at once, or with `wait` at its end.
+
+    `model`: a torch.nn.Module, ExportedProgram, TorchScript, onnx.ModelProto or a path to a model file.
+    `inputs`: example inputs (array, tensor, tuple or dict); or `input_shape` such as
+    {"x": [None, 3, 224, 224]}, where None is a free dimension. `target`: a device of the API, or "local"
+    for this machine.
+
+    Raises:
+        CaptureError: the model cannot be captured.
+        TargetError: the target is unknown.
+        UsageError: the service refused the request; the message lists everything that is wrong.
+        JobFailedError: with `wait`, the job did not complete.
+    """
+    where = resolve_backend(backend)
+    output = Target.parse(None if options.get("platform") else target, options.get("platform"), where.name)
+    archive = capture_for(where, model, inputs=inputs, input_shape=input_shape, **options)
+    job = submit(
+        archive, output, where, name=name or job_name(model, options.get("platform") or target), **options
+    )
+    return job.wait() if wait else job
+
+
+def capture_for(
+    backend: Backend,
+    model: Any,
+    *,
+    inputs: Any = None,
+    input_shape: str | Mapping[str, Any] | None = None,
+    **options: Unpack[CompileOptions],
+) -> ModelArchive:
+    """`model` as the archive that `backend` takes: the portable form unless it is the local one."""
+    from neo_magics.capture.registry import capture
+
+    return capture(
+        model,
+        inputs=inputs,
+        input_shape=input_shape,
+        framework=options.get("framework"),
+        portable=not backend.is_local,
+        trust_pickle=bool(options.get("trust_pickle")),
+    )
+
+
+def submit(
+    archive: ModelArchive, target: Target, backend: Backend, *, name: str, **options: Unpack[CompileOptions]
+) -> Job:
+    """Upload `archive` and create the job `name` for `target`."""
+    bucket = options.get("bucket") or backend.settings.bucket
+    uri = f"s3://{bucket}/{name}/model.tar.gz"
+    request: dict[str, Any] = {
+        "CompilationJobName": name,
+        "RoleArn": _role(backend, options),
+        "InputConfig": {
+            "S3Uri": uri,
+            "DataInputConfig": archive.data_input_config,
+            "Framework": archive.framework,
+        },
+        "OutputConfig": {"S3OutputLocation": f"s3://{bucket}/{name}/output/", **target.output(options)},
+        "StoppingCondition": {"MaxRuntimeInSeconds": options.get("max_runtime") or MAX_RUNTIME_SECONDS},
+    }
+    if tags := options.get("tags"):
+        request["Tags"] = [{"Key": key, "Value": value} for key, value in tags.items()]
+    _upload(archive, uri, backend)
+    _create(backend, request)
+    return Job(name, backend)
+
+
+@dataclass(frozen=True)
+class Target:
+    """What to compile for, as the request says it: a device or a platform; `native` is this machine."""
+
+    device: str = ""
+    platform: Mapping[str, str] | None = None
+    native: bool = False
+
+    @classmethod
+    def parse(cls, target: str | None, platform: str | Mapping[str, str] | None, backend: str) -> Target:
+        """The target of `--target` or `--platform`.
+
+        Raises:
+            TargetError: an unknown name, with the nearest one; or "local" on a backend that is elsewhere.
+        """
+        if target is None:
+            return cls(platform=_platform(platform))
+        if target == LOCAL:
+            if backend == SAGEMAKER:
+                raise TargetError(
+                    "Target local is this machine, and SageMaker compiles for devices.",
+                    hint="Name a device, such as --target ml_c5.",
+                )
+            return cls(platform=_this_machine(), native=True)
+        return cls(device=_known_device(target))
+
+    def output(self, options: CompileOptions) -> dict[str, Any]:
+        """The OutputConfig's members for this target and `options`."""
+        chosen = _compiler_options(options)
+        if self.native:
+            chosen.setdefault("mcpu", "native")
+        members: dict[str, Any] = (
+            {"TargetDevice": self.device} if self.device else {"TargetPlatform": dict(self.platform or {})}
+        )
+        if chosen:
+            members["CompilerOptions"] = json.dumps(chosen)
+        return members
+
+
+def job_name(model: Any, target: str | Mapping[str, str]) -> str:
+    """A legal, unique and readable name: `mynet-ml-c5-20261123-101530-ab12` (at most 63 characters)."""
+    what = model if isinstance(model, str) else getattr(model, "name", "") or type(model).__name__
+    stem = str(what).replace("\\", "/").rsplit("/", 1)[-1].split(".")[0] or "model"
+    place = "-".join(target.values()) if isinstance(target, Mapping) else target
+    tail = f"{place}-{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    tail = _legal(tail)
+    return f"{_legal(stem)[: NAME_LIMIT - len(tail) - 1].strip('-') or 'model'}-{tail}"
+
+
+def _legal(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+
+
+def _platform(given: str | Mapping[str, str] | None) -> Mapping[str, str]:
+    if isinstance(given, Mapping):
+        return given
+    from neo_magics.api.devices import PLATFORMS
+
+    for os, arch, accelerator in PLATFORMS:
+        if "_".join(filter(None, (os, arch, accelerator))) == str(given).upper():
+            return {"Os": os, "Arch": arch, **({"Accelerator": accelerator} if accelerator else {})}
+    names = sorted(device.name for device in PLATFORMS.values() if device.compilable)
+    raise TargetError(f"There is no platform {given!r}.", hint=_near(str(given).upper(), names))
+
+
+def _this_machine() -> Mapping[str, str]:
+    import platform
+
+    from neo_magics.api.devices import machine_platform
+
+    return machine_platform(platform.machine())
+
+
+def _known_device(name: str) -> str:
+    from neo_magics.api.devices import DEVICES
+
+    if name in DEVICES:
+        return name
+    raise TargetError(f"There is no target {name!r}.", hint=_near(name, [LOCAL, *DEVICES]))
+
+
+def _near(name: str, known: list[str]) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"Did you mean {near[0]}?" if near else "%neo targets lists them."
+
+
+def _compiler_options(options: CompileOptions) -> dict[str, Any]:
+    plain = {
+        "dtype": options.get("dtype"),
+        "mcpu": options.get("mcpu"),
+        "mattr": options.get("mattr"),
+        "tolerance": options.get("tolerance"),
+        "trust-pickle": True if options.get("trust_pickle") else None,
+        "no-cache": True if options.get("cache") is False else None,
+    }
+    return {key: value for key, value in plain.items() if value is not None}
+
+
+def _role(backend: Backend, options: CompileOptions) -> str:
+    role = options.get("role")
+    if (
+        not role
+        and backend.name == SAGEMAKER
+        and backend.settings.role_arn.startswith("arn:aws:iam::000000000000:")
+    ):
+        raise UsageError(
+            "SageMaker needs a role to read the model and write the artifact.",
+            hint="Say --role arn:aws:iam::ACCOUNT:role/NAME, or set NEO_MAGICS_ROLE_ARN.",
+        )
+    return role or backend.settings.role_arn
+
+
+def _upload(archive: ModelArchive, uri: str, backend: Backend) -> None:
+    import tempfile
+    from pathlib import Path
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.tar.gz"
+        archive.write(path, extras=backend.is_local)
+        backend.store.put(path, uri)
+
+
+def _create(backend: Backend, request: dict[str, Any]) -> None:
+    hints = {
+        "ResourceInUse": "Choose another --name, or leave it out to have one made up.",
+        "ResourceLimitExceeded": "Wait for running jobs to end, or stop one: %neo jobs.",
+    }
+    try:
+        with backend.translated():
+            backend.sagemaker.create_compilation_job(**request)
+    except ApiError as error:
+        hint = hints.get(error.code, "")
+        raise UsageError(f"The job was refused: {error.message}", hint=hint, code=error.code) from error

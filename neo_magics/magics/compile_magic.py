@@ -1,0 +1,170 @@
+"""What %%compile and %compile do: read the line, run the cell, find the model, file the jobs, show panels."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from neo_magics.errors import UsageError
+from neo_magics.magics import cell as cells
+from neo_magics.magics.awaiting import is_awaited
+from neo_magics.magics.expressions import resolve
+from neo_magics.magics.models import choose, defined, is_model
+from neo_magics.magics.options import compile_parser, did_you_mean
+from neo_magics.magics.words import split
+
+if TYPE_CHECKING:
+    from neo_magics.job import Job
+    from neo_magics.magics.shell import NeoMagics
+    from neo_magics.widgets.job_panel import JobPanel
+
+
+@dataclass(frozen=True)
+class Filed:
+    """The jobs of one magic call and their panels, in the order of the targets."""
+
+    jobs: tuple[Job, ...]
+    panels: tuple[JobPanel, ...]
+
+    @property
+    def value(self) -> Any:
+        """What the user's variable receives: the job, or a list of them."""
+        return self.jobs[0] if len(self.jobs) == 1 else list(self.jobs)
+
+
+class CompileMagic:
+    """One call of the magic."""
+
+    def __init__(self, owner: NeoMagics) -> None:
+        self._owner = owner
+        self._shell = owner.shell
+
+    def run(self, line: str, cell: str | None) -> Any:
+        """Do it; with --wait, or a cell that awaits, an awaitable that does it.
+
+        Raises:
+            HelpRequestedError: --help was given.
+            UsageError: something on the line is wrong; nothing was run.
+        """
+        parser = compile_parser("%compile" if cell is None else "%%compile", model=cell is None)
+        args = parser.read(split(line))
+        self._check(args)
+        if cell is None:
+            filed = self._file(self._named(args.value), args)
+            return wait_for(filed, self._owner) if args.wait else filed.value
+        code = cells.compile_cell(self._shell, cell)
+        if is_awaited(line, cell):
+            return self._run_async(code, args)
+        if code.is_async:
+            raise UsageError("The cell awaits.", hint="Add --wait to the %%compile line.")
+        before = dict(self._shell.user_ns)
+        self._file(self._chosen(cells.run(self._shell, code), before, args), args)
+        return None
+
+    async def _run_async(self, code: cells.CellCode, args: argparse.Namespace) -> None:
+        before = dict(self._shell.user_ns)
+        last = await cells.run_async(self._shell, code)
+        filed = self._file(self._chosen(last, before, args), args)
+        if args.wait:
+            await wait_for(filed, self._owner)
+
+    def _check(self, args: argparse.Namespace) -> None:
+        from neo_magics.compilation import Target
+
+        if args.output_var and not args.output_var.isidentifier():
+            raise UsageError(f"-o {args.output_var!r} is not a variable name.", hint="Such as: -o job")
+        if args.target and args.platform:
+            raise UsageError("Give --target or --platform, not both.")
+        backend = self._owner.backend_for(args.backend)
+        for target in self._targets(args):
+            Target.parse(target, args.platform, backend.name)
+        if args.framework:
+            self._check_framework(args.framework)
+
+    def _check_framework(self, name: str) -> None:
+        from neo_magics.capture.registry import FRAMEWORKS
+
+        known = [entry.name for entry in FRAMEWORKS]
+        if name.upper() not in known:
+            hint = did_you_mean(name.upper(), known, f"One of {', '.join(known)}.")
+            raise UsageError(f"There is no framework {name!r}.", hint=hint)
+
+    def _targets(self, args: argparse.Namespace) -> Sequence[str | None]:
+        if args.platform:
+            return [None]
+        return [name.strip() for name in (args.target or self._owner.target).split(",") if name.strip()]
+
+    def _named(self, text: str) -> Any:
+        if is_model(text) and Path(text).exists():
+            return text
+        return resolve(text, self._shell.user_ns, "MODEL")
+
+    def _chosen(self, last: Any, before: dict[str, Any], args: argparse.Namespace) -> Any:
+        if args.model:
+            return resolve(args.model, self._shell.user_ns, "--model")
+        return choose(last, defined(before, self._shell.user_ns))
+
+    def _file(self, model: Any, args: argparse.Namespace) -> Filed:
+        """Capture once, file a job for each target, and show a panel for each."""
+        from neo_magics.compilation import Target, capture_for, job_name, submit
+
+        backend = self._owner.backend_for(args.backend)
+        options = _options(args)
+        inputs = resolve(args.input, self._shell.user_ns, "--input") if args.input else None
+        archive = capture_for(backend, model, inputs=inputs, input_shape=args.input_shape, **options)
+        targets = self._targets(args)
+        jobs = []
+        for name in targets:
+            target = Target.parse(name, args.platform, backend.name)
+            title = (
+                args.name
+                if args.name and len(targets) == 1
+                else job_name(args.name or model, name or args.platform)
+            )
+            jobs.append(submit(archive, target, backend, name=title, **options))
+        measure = self._owner.compare and not args.no_compare
+        filed = Filed(tuple(jobs), tuple(self._owner.follow(job, measure=measure) for job in jobs))
+        if args.output_var:
+            self._shell.user_ns[args.output_var] = filed.value
+        return filed
+
+
+async def wait_for(filed: Filed, owner: NeoMagics) -> Any:
+    """Wait until every panel is frozen; the value is the job, or a list of them.
+
+    Raises:
+        StoppedWaiting: Ctrl-C; the jobs go on.
+        JobFailedError: a job did not complete.
+    """
+    from neo_magics.job import StoppedWaiting
+
+    for panel in filed.panels:
+        owner.refresher.add_once(panel)
+    try:
+        while not all(panel.frozen.is_set() for panel in filed.panels):
+            await asyncio.sleep(0.1)
+    except (KeyboardInterrupt, asyncio.CancelledError) as interrupt:
+        raise StoppedWaiting(", ".join(job.name for job in filed.jobs)) from interrupt
+    for job in filed.jobs:
+        job.wait()
+    return filed.value
+
+
+def _options(args: argparse.Namespace) -> Any:
+    """The parsed line as keyword arguments of `neo_magics.compilation.submit`."""
+    return {
+        "framework": args.framework,
+        "dtype": args.dtype,
+        "mcpu": args.mcpu,
+        "mattr": args.mattr,
+        "tolerance": args.tolerance,
+        "max_runtime": args.max_runtime,
+        "cache": not args.no_cache,
+        "trust_pickle": args.trust_pickle,
+        "role": args.role,
+        "bucket": args.bucket,
+    }

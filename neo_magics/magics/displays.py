@@ -1,0 +1,44 @@
+"""How jobs and comparisons look as the value of a cell.
+
+Registered by the names of their classes, so that neither is imported for it: both live below the panels.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def register(shell: Any) -> None:
+    """Teach the shell's display formatters both classes."""
+    html = shell.display_formatter.formatters["text/html"]
+    plain = shell.display_formatter.formatters["text/plain"]
+    html.for_type_by_name("neo_magics.job", "Job", _job_html)
+    plain.for_type_by_name("neo_magics.job", "Job", _job_plain)
+    html.for_type_by_name("neo_magics.runtime.compare", "Comparison", _comparison_html)
+    plain.for_type_by_name("neo_magics.runtime.compare", "Comparison", _comparison_plain)
+
+
+def _job_html(job: Any) -> str:
+    from neo_magics.widgets.job_panel import snapshot
+
+    return snapshot(job)[0]
+
+
+def _job_plain(job: Any, printer: Any, _cycle: bool) -> None:
+    from neo_magics.widgets.job_panel import snapshot
+
+    printer.text(snapshot(job)[1])
+
+
+def _comparison_html(comparison: Any) -> str:
+    from neo_magics.widgets.comparison_html import comparison_card
+    from neo_magics.widgets.comparison_view import comparison_view
+
+    return comparison_card(comparison_view(comparison))
+
+
+def _comparison_plain(comparison: Any, printer: Any, _cycle: bool) -> None:
+    from neo_magics.widgets.comparison_text import comparison_text
+    from neo_magics.widgets.comparison_view import comparison_view
+
+    printer.text(comparison_text(comparison_view(comparison)))

@@ -1,0 +1,91 @@
+"""%neo jobs, show, logs, stop and delete."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from neo_magics.errors import UsageError
+from neo_magics.job import Job
+
+if TYPE_CHECKING:
+    from neo_magics.client import Backend
+    from neo_magics.magics.shell import NeoMagics
+    from neo_magics.widgets.table import Table
+
+STATUSES = ("STARTING", "INPROGRESS", "COMPLETED", "FAILED", "STOPPING", "STOPPED")
+
+
+def jobs(owner: NeoMagics, args: argparse.Namespace) -> Table:
+    """The jobs of the backend, the newest first."""
+    from neo_magics.widgets.jobs_table import jobs_table
+
+    return jobs_table(owner.backend_for(args.backend), args.lines, _filters(args))
+
+
+def _filters(args: argparse.Namespace) -> dict[str, Any]:
+    from neo_magics.magics.options import did_you_mean
+
+    filters: dict[str, Any] = {}
+    if args.status:
+        filters["StatusEquals"] = args.status.upper()
+        if args.status.upper() not in STATUSES:
+            hint = did_you_mean(args.status.upper(), STATUSES, f"One of {', '.join(STATUSES)}.")
+            raise UsageError(f"There is no status {args.status!r}.", hint=hint)
+    if args.name_contains:
+        filters["NameContains"] = args.name_contains
+    return filters
+
+
+def show(owner: NeoMagics, args: argparse.Namespace) -> None:
+    """A job's panel: live while it runs, with the comparison on record when it has ended."""
+    from neo_magics.widgets.job_panel import snapshot
+
+    job = _job(owner, args)
+    if job.status in ("COMPLETED", "FAILED", "STOPPED"):
+        from neo_magics.widgets.output import show_bundle
+
+        html, text = snapshot(job)
+        show_bundle({"text/html": html, "text/plain": text})
+        return
+    owner.follow(job, measure=owner.compare)
+
+
+def logs(owner: NeoMagics, args: argparse.Namespace) -> None:
+    """The last lines of a job's log."""
+    lines = _job(owner, args).logs()
+    if len(lines) > args.lines:
+        print(f"… {len(lines) - args.lines} earlier lines: -n {len(lines)} shows all")
+    print("\n".join(lines[-args.lines :]) or "The log is empty.")
+
+
+def stop(owner: NeoMagics, args: argparse.Namespace) -> None:
+    """Ask a job to stop."""
+    job = _job(owner, args)
+    job.stop()
+    print(f"{job.name} is stopping.")
+
+
+def delete(owner: NeoMagics, args: argparse.Namespace) -> None:
+    """Delete a job's record."""
+    job = _job(owner, args)
+    job.delete()
+    print(f"{job.name} is deleted; its artifact and its log stay.")
+
+
+def _job(owner: NeoMagics, args: argparse.Namespace) -> Job:
+    variable = owner.shell.user_ns.get(args.name) if args.name else None
+    if isinstance(variable, Job):
+        return variable
+    backend = owner.backend_for(args.backend)
+    return Job.open(args.name or _latest(backend), backend)
+
+
+def _latest(backend: Backend) -> str:
+    with backend.translated():
+        answer = backend.sagemaker.list_compilation_jobs(
+            SortBy="CreationTime", SortOrder="Descending", MaxResults=1
+        )
+    if not answer["CompilationJobSummaries"]:
+        raise UsageError("There are no jobs yet.", hint="%%compile files one; %%compile --help says how.")
+    return str(answer["CompilationJobSummaries"][0]["CompilationJobName"])

@@ -1,0 +1,136 @@
+"""The magics as IPython sees them: their settings, their entry points, what they hang into the shell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, no_var_expand
+from traitlets import Bool, Float, Unicode, validate
+
+from neo_magics.magics import awaiting
+from neo_magics.magics.completion import Completer, matcher
+from neo_magics.magics.options import HelpRequestedError, compile_parser
+from neo_magics.widgets.refresher import Refresher
+
+if TYPE_CHECKING:
+    from neo_magics.client import Backend
+    from neo_magics.job import Job
+
+
+@magics_class
+class NeoMagics(Magics):
+    """Settings of %%compile, %compile and %neo. The environment's NEO_MAGICS_* are the defaults."""
+
+    shell: Any  # an InteractiveShell; the base class allows None
+
+    backend = Unicode(
+        "", help="local, sagemaker or an endpoint URL; empty: NEO_MAGICS_BACKEND, else local"
+    ).tag(config=True)
+    target = Unicode("local", help="what to compile for where --target is not given").tag(config=True)
+    bucket = Unicode("", help="bucket for models and artifacts; empty: NEO_MAGICS_BUCKET").tag(config=True)
+    role = Unicode("", help="ARN of the role that SageMaker assumes; empty: NEO_MAGICS_ROLE_ARN").tag(
+        config=True
+    )
+    compare = Bool(True, help="measure before and after when a job completes that can run here").tag(
+        config=True
+    )
+    refresh_seconds = Float(0.4, min=0.1, help="seconds between two looks at running jobs").tag(config=True)
+
+    def __init__(self, shell: Any) -> None:
+        super().__init__(shell)
+        self.refresher = Refresher(lambda: self.refresh_seconds)
+        self._backends: dict[Any, Backend] = {}
+        self._matcher: Any = None
+
+    @validate("backend")
+    def _check_backend(self, proposal: Any) -> str:
+        from traitlets import TraitError
+
+        value = str(proposal["value"])
+        if value in ("", "local", "sagemaker") or value.startswith(("http://", "https://")):
+            return value
+        raise TraitError(f"backend must be local, sagemaker or a URL, not {value!r}")
+
+    @validate("target")
+    def _check_target(self, proposal: Any) -> str:
+        from traitlets import TraitError
+
+        from neo_magics.compilation import Target
+        from neo_magics.errors import TargetError
+
+        try:
+            for name in str(proposal["value"]).split(","):
+                Target.parse(name, None, "local")
+        except TargetError as error:
+            raise TraitError(str(error)) from error
+        return str(proposal["value"])
+
+    def backend_for(self, name: str | None = None) -> Backend:
+        """The backend of `--backend`, the trait or the environment; one object for each set of settings."""
+        from neo_magics.client import Backend
+        from neo_magics.settings import Settings
+
+        settings = Settings.from_environment(
+            backend=name or self.backend or None, bucket=self.bucket or None, role_arn=self.role or None
+        )
+        if settings not in self._backends:
+            self._backends[settings] = Backend(settings)
+        return self._backends[settings]
+
+    @no_var_expand
+    @line_cell_magic
+    def compile(self, line: str, cell: str | None = None) -> Any:
+        """Compile the model of a cell, or a variable: see %compile --help."""
+        from neo_magics.magics.compile_magic import CompileMagic
+
+        try:
+            return CompileMagic(self).run(line, cell)
+        except HelpRequestedError as asked:
+            print(asked)
+            return None
+
+    @no_var_expand
+    @line_magic
+    def neo(self, line: str) -> Any:
+        """Jobs, targets and settings: see %neo help."""
+        from neo_magics.magics.neo_magic import NeoMagic
+
+        try:
+            return NeoMagic(self).run(line)
+        except HelpRequestedError as asked:
+            print(asked)
+            return None
+
+    def attach(self) -> None:
+        """Hang the input transformer, completion, displays and help texts into the shell."""
+        from neo_magics.magics.displays import register
+        from neo_magics.magics.neo_magic import COMMANDS
+
+        arguments = {command.name: command.completes for command in COMMANDS}
+        self._matcher = matcher(Completer(self.shell.user_ns, self._job_names, arguments))
+        self.shell.input_transformers_post.append(awaiting.transform)
+        if getattr(self.shell, "Completer", None) is not None:
+            self.shell.Completer.custom_matchers.append(self._matcher)
+        register(self.shell)
+        type(self).compile.__doc__ = compile_parser("%%compile", model=False).format_help()
+
+    def detach(self) -> None:
+        """The opposite of `attach`."""
+        if awaiting.transform in self.shell.input_transformers_post:
+            self.shell.input_transformers_post.remove(awaiting.transform)
+        completer = getattr(self.shell, "Completer", None)
+        if completer is not None and self._matcher in completer.custom_matchers:
+            completer.custom_matchers.remove(self._matcher)
+        self.shell.configurables[:] = [c for c in self.shell.configurables if c is not self]
+
+    def _job_names(self) -> list[str]:
+        answer = self.backend_for().sagemaker.list_compilation_jobs(
+            SortBy="CreationTime", SortOrder="Descending", MaxResults=50
+        )
+        return [summary["CompilationJobName"] for summary in answer["CompilationJobSummaries"]]
+
+    def follow(self, job: Job, *, measure: bool) -> Any:
+        """A panel for `job` under the running cell: live in a notebook, text elsewhere."""
+        from neo_magics.magics.panels import open_panel
+
+        return open_panel(self, job, measure=measure)

@@ -1,0 +1,120 @@
+"""Before and after of one job: fetch both models, measure them in processes of their own, keep the result.
+
+One measurement at a time on this machine: a lock file keeps those of other notebooks waiting, because two at
+once would measure each other.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from neo_magics.errors import UsageError
+
+if TYPE_CHECKING:
+    from neo_magics.job import Job
+    from neo_magics.runtime.compare import Comparison
+    from neo_magics.settings import Settings
+
+
+def compare_job(job: Job, x: Any = None, labels: Any = None, **options: Any) -> Comparison:
+    """Measure `job`'s source model and its compiled model, and save the comparison for panels and lists.
+
+    `x`: an array, tensor, tuple or dict; without it the captured example inputs, else generated ones.
+    `labels`: with `x` of as many rows, also counts the share of rows whose largest output is the label.
+    `options` are those of `neo_magics.runtime.compare`.
+
+    Raises:
+        JobFailedError: the job is not COMPLETED.
+        ArtifactError: the artifact does not run on this machine.
+    """
+    from neo_magics.artifact.archive import unpack
+    from neo_magics.runtime.compare import Side, compare
+
+    check_runs_here(job.describe()["OutputConfig"])
+    settings = job.backend.settings
+    files = job.files
+    with tempfile.TemporaryDirectory(dir=settings.folder("work")) as name, measuring(settings):
+        folder = Path(name)
+        for archive, part in ((files.source, "source"), (files.artifact, "artifact")):
+            unpack(archive, folder / part, limit_bytes=settings.unpacked_limit_mb * 1_000_000)
+        comparison = compare(
+            Side.source(folder / "source", files.description["InputConfig"]["Framework"]),
+            Side.artifact(folder / "artifact"),
+            x,
+            labels=labels,
+            **options,
+        )
+    save(settings, job.name, comparison.to_dict())
+    return comparison
+
+
+def measure_here(job: Job) -> Comparison:
+    """The comparison at a job's end, with its own example inputs."""
+    return compare_job(job)
+
+
+def check_runs_here(output_config: Mapping[str, Any]) -> None:
+    """Raise ArtifactError where code for this OutputConfig does not run on this machine."""
+    from neo_magics.api.devices import resolve
+    from neo_magics.runtime.machine import check_machine
+
+    device = resolve(output_config)
+    check_machine(
+        {
+            "device": device.name,
+            "os": device.os,
+            "arch": device.arch,
+            "mcpu": device.mcpu,
+            "mattr": device.mattr,
+        }
+    )
+
+
+@contextmanager
+def measuring(settings: Settings) -> Iterator[None]:
+    """Hold this home's right to measure; waits for another's end."""
+    with (settings.folder("comparisons") / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def save(settings: Settings, name: str, body: Mapping[str, Any]) -> Path:
+    """Write the comparison of job `name` in one step."""
+    path = settings.folder("comparisons") / f"{name}.json"
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    partial.write_text(json.dumps(body), encoding="utf-8")
+    return partial.replace(path)
+
+
+def read_comparison(job: Job) -> Comparison | None:
+    """The saved comparison of `job`, or None."""
+    body = _saved(job.backend.settings, job.name)
+    if body is None:
+        return None
+    from neo_magics.runtime.compare import Comparison
+
+    return Comparison.from_dict(body)
+
+
+def saved_verdict(settings: Settings, name: str) -> str:
+    """The verdict words of job `name`'s saved comparison, or ""."""
+    return str((_saved(settings, name) or {}).get("verdict", ""))
+
+
+def _saved(settings: Settings, name: str) -> dict[str, Any] | None:
+    try:
+        body = json.loads((settings.home / "comparisons" / f"{name}.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"The saved comparison of {name} cannot be read: {error}.", hint="Delete it."
+        ) from error
+    return body if isinstance(body, dict) else None

@@ -1,0 +1,63 @@
+"""A comparison as HTML: the verdict, both distributions on one axis, and a table for those who read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from html import escape
+
+from neo_magics.widgets.comparison_view import ComparisonView, SideView
+from neo_magics.widgets.distribution import Strip, distribution_svg
+from neo_magics.widgets.style import card, milliseconds, size
+
+_ACCENTS = ("--neo-before", "--neo-run")
+
+# Row of the table → its text for one side; rows that no side has are left out.
+ROWS: tuple[tuple[str, Callable[[SideView], str]], ...] = (
+    ("median", lambda side: f"{milliseconds(side.median)} ms"),
+    ("p95", lambda side: f"{milliseconds(side.p95)} ms"),
+    ("accuracy", lambda side: "" if side.accuracy is None else f"{side.accuracy:.1%}"),
+    ("model size", lambda side: "" if side.size is None else size(side.size)),
+    ("load time", lambda side: "" if side.load is None else f"{milliseconds(side.load * 1000)} ms"),
+    ("peak memory", lambda side: "" if side.memory is None else size(side.memory)),
+)
+
+
+def comparison_html(view: ComparisonView) -> str:
+    """The comparison without a border, to be put into a panel."""
+    accent = {"faster": "neo-ok", "slower": "neo-bad"}.get(view.direction, "neo-warn")
+    strips = [
+        Strip(side.label, side.samples, side.median, side.p95, tint)
+        for side, tint in zip(view.sides, _ACCENTS, strict=True)
+    ]
+    return (
+        f'<div class="neo-verdict {accent}">{escape(view.verdict)}</div>'
+        f'<div class="neo-muted">{escape(view.certainty)}</div>'
+        f"{distribution_svg(strips)}"
+        f'<div class="neo-scroll">{_table(view)}</div>'
+        f'<div class="neo-muted">{escape(view.conditions)}</div>'
+    )
+
+
+def comparison_card(view: ComparisonView) -> str:
+    """The comparison as a panel of its own."""
+    return card(comparison_html(view), label=f"Comparison: {view.verdict}")
+
+
+def rows(view: ComparisonView) -> list[tuple[str, list[str]]]:
+    """The table's rows that at least one side has."""
+    found = [(name, [text(side) for side in view.sides]) for name, text in ROWS]
+    return [(name, cells) for name, cells in found if any(cells)]
+
+
+def _table(view: ComparisonView) -> str:
+    head = "".join(f'<th scope="col">{escape(side.label)}</th>' for side in view.sides)
+    body = "".join(
+        f'<tr><th scope="row">{name}</th>{"".join(f"<td>{escape(cell)}</td>" for cell in cells)}</tr>'
+        for name, cells in rows(view)
+    )
+    difference = (
+        f'<tr><th scope="row">largest difference</th><td></td><td>{escape(view.difference)}</td></tr>'
+        if view.difference
+        else ""
+    )
+    return f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{body}{difference}</tbody></table>"

@@ -1,0 +1,87 @@
+"""The look shared by all panels: one style sheet that works in light and dark themes, and small helpers.
+
+Text inherits the page's colour, lines and areas are mixed from it, so that only the accents differ by theme.
+JupyterLab, VS Code and Colab say on a parent element that their theme is dark. The markup is understood
+without the style too (a viewer that strips it, an untrusted notebook): lists, tables and words carry all.
+"""
+
+from __future__ import annotations
+
+from html import escape
+
+CLASS = "neo-magics"
+
+_ACCENTS_LIGHT = (
+    "--neo-ok:#1a7f37;--neo-run:#0a5fc4;--neo-bad:#b3261e;--neo-warn:#8a5a00;--neo-before:#a04a00"
+)
+_ACCENTS_DARK = "--neo-ok:#56d364;--neo-run:#79b8ff;--neo-bad:#ff8a80;--neo-warn:#e3b341;--neo-before:#ffa657"
+
+STYLE = f"""<style>
+.{CLASS}{{{_ACCENTS_LIGHT};--neo-line:color-mix(in srgb,currentColor 22%,transparent);
+--neo-soft:color-mix(in srgb,currentColor 5%,transparent);box-sizing:border-box;max-width:860px;
+font:13px/1.45 var(--jp-ui-font-family,system-ui,sans-serif);color:var(--jp-ui-font-color1,inherit);
+border:1px solid var(--neo-line);border-radius:6px;padding:10px 12px;margin:4px 0;overflow-wrap:anywhere}}
+[data-jp-theme-light="false"] .{CLASS},.vscode-dark .{CLASS},.vscode-high-contrast .{CLASS},
+html[theme="dark"] .{CLASS}{{{_ACCENTS_DARK}}}
+.{CLASS} *{{box-sizing:border-box}}
+.{CLASS} .neo-head{{display:flex;flex-wrap:wrap;gap:2px 12px;align-items:baseline}}
+.{CLASS} .neo-status{{font-weight:600}}
+.{CLASS} .neo-name{{font-family:var(--jp-code-font-family,monospace);font-size:12px}}
+.{CLASS} .neo-muted{{opacity:.75}}
+.{CLASS} .neo-right{{margin-left:auto;font-variant-numeric:tabular-nums}}
+.{CLASS} ol.neo-steps{{list-style:none;display:grid;grid-template-columns:repeat(auto-fit,minmax(84px,1fr));
+gap:6px;margin:10px 0 6px;padding:0}}
+.{CLASS} ol.neo-steps li{{margin:0;padding:4px 0 0;border-top:3px solid var(--neo-line);line-height:1.3}}
+.{CLASS} ol.neo-steps small{{display:block;font-size:12px;min-height:1.3em;opacity:.75;
+font-variant-numeric:tabular-nums}}
+.{CLASS} li.neo-done,.{CLASS} li.neo-cached{{border-top-color:var(--neo-ok)!important}}
+.{CLASS} li.neo-started{{border-top-color:var(--neo-run)!important;font-weight:600}}
+.{CLASS} li.neo-failed{{border-top-color:var(--neo-bad)!important;font-weight:600}}
+.{CLASS} li.neo-waiting{{opacity:.75}}
+.{CLASS} .neo-ok{{color:var(--neo-ok)}}.{CLASS} .neo-run{{color:var(--neo-run)}}
+.{CLASS} .neo-bad{{color:var(--neo-bad)}}.{CLASS} .neo-warn{{color:var(--neo-warn)}}
+.{CLASS} .neo-bar{{height:6px;border-radius:3px;background:var(--neo-line);overflow:hidden;margin:4px 0}}
+.{CLASS} .neo-bar>i{{display:block;height:100%;background:var(--neo-run)}}
+.{CLASS} pre{{margin:6px 0 0;padding:6px 8px;background:var(--neo-soft);border-radius:4px;
+font:12px/1.5 var(--jp-code-font-family,monospace);color:inherit;white-space:pre-wrap;overflow-wrap:anywhere}}
+.{CLASS} details{{margin-top:6px}}.{CLASS} summary{{cursor:pointer}}
+.{CLASS} details pre{{max-height:320px;overflow:auto}}
+.{CLASS} .neo-reason{{border-left:3px solid var(--neo-bad);padding:2px 0 2px 10px;margin:8px 0}}
+.{CLASS} .neo-verdict{{font-size:20px;font-weight:600;margin:8px 0 0}}
+.{CLASS} .neo-strip{{margin-top:6px}}.{CLASS} svg{{display:block;overflow:visible;color:inherit}}
+.{CLASS} .neo-scroll{{overflow-x:auto}}
+.{CLASS} table{{border-collapse:collapse;margin:8px 0 0;font-size:13px;color:inherit}}
+.{CLASS} th,.{CLASS} td{{text-align:right;padding:3px 10px 3px 0;border:0;
+border-bottom:1px solid var(--neo-line);background:none;color:inherit;font-variant-numeric:tabular-nums;vertical-align:top;white-space:nowrap}}
+.{CLASS} td.neo-text,.{CLASS} th.neo-text{{text-align:left;white-space:normal}}
+.{CLASS} th{{font-weight:600}}.{CLASS} tbody th{{font-weight:400;text-align:left}}
+</style>"""
+
+
+def card(*parts: str, label: str = "") -> str:
+    """A bordered panel with the style sheet; `label` names it for a screen reader."""
+    name = f' role="group" aria-label="{escape(label, quote=True)}"' if label else ""
+    return f'{STYLE}<div class="{CLASS}"{name}>{"".join(parts)}</div>'
+
+
+def seconds(value: float) -> str:
+    """A duration for a person: 12 ms, 3.4 s, 1 min 20 s."""
+    if value < 0.1:
+        return f"{value * 1000:.0f} ms"
+    if value < 100:
+        return f"{value:.1f} s"
+    return f"{int(value) // 60} min {int(value) % 60} s"
+
+
+def milliseconds(value: float) -> str:
+    """A latency in ms with three significant digits: 0.0312, 4.51, 178."""
+    return f"{value:.3g}" if value < 100 else f"{value:.0f}"
+
+
+def size(count: float) -> str:
+    """Bytes for a person, in powers of 1000: 812 B, 104 kB, 44.7 MB."""
+    for unit in ("B", "kB", "MB"):
+        if count < 999.5:
+            return f"{count:.0f} {unit}" if unit == "B" or count >= 100 else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB"

@@ -1,0 +1,156 @@
+"""What a job panel shows, as plain data: folded from DescribeCompilationJob and the job's log events."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from neo_magics.api.events import STAGES, Event, LogLine, ProgressEvent, ReportEvent, StageEvent
+from neo_magics.api.states import TERMINAL, JobStatus
+
+LOG_LINES = 400  # kept for the frozen panel
+
+
+@dataclass(frozen=True)
+class StageView:
+    """A step: `state` is waiting, started, done, cached or failed; `seconds` its wall time."""
+
+    name: str
+    state: str = "waiting"
+    seconds: float = 0.0
+    detail: str = ""
+    since: datetime | None = None
+
+
+@dataclass(frozen=True)
+class LogState:
+    """What the log events so far add up to."""
+
+    stages: tuple[StageView, ...] = tuple(StageView(name) for name in STAGES)
+    progress: ProgressEvent | None = None
+    lines: tuple[str, ...] = ()
+    report: Mapping[str, Any] = field(default_factory=dict)
+
+    def add(self, events: Iterable[tuple[datetime, Event]]) -> LogState:
+        """The state after `events`, which come in the order of the log."""
+        state = self
+        for when, event in events:
+            state = state._with(when, event)
+        return state
+
+    def _with(self, when: datetime, event: Event) -> LogState:
+        if isinstance(event, StageEvent):
+            return self._stage(when, event)
+        if isinstance(event, ProgressEvent):
+            return replace(self, progress=event)
+        if isinstance(event, ReportEvent):
+            return replace(self, report=event.report)
+        return replace(self, lines=(*self.lines, _text(event))[-LOG_LINES:])
+
+    def _stage(self, when: datetime, event: StageEvent) -> LogState:
+        since = when if event.state == "started" else None
+        new = StageView(event.stage, event.state, event.seconds, event.detail, since)
+        known = [stage.name for stage in self.stages]
+        stages = self.stages if event.stage in known else (*self.stages, StageView(event.stage))
+        progress = None if self.progress and self.progress.stage == event.stage else self.progress
+        return replace(
+            self,
+            stages=tuple(new if stage.name == event.stage else stage for stage in stages),
+            progress=progress,
+            lines=(*self.lines, event.sentence())[-LOG_LINES:],
+        )
+
+
+@dataclass(frozen=True)
+class JobView:
+    """Everything that a job panel shows."""
+
+    name: str
+    status: str
+    target: str
+    framework: str
+    log: LogState
+    elapsed: float  # seconds since the job was created, until it ended
+    reason: str = ""
+    artifact: str = ""
+
+    @property
+    def ended(self) -> bool:
+        return self.status in TERMINAL
+
+    @property
+    def failed_stage(self) -> str:
+        return next((s.name for s in self.log.stages if s.state == "failed"), "")
+
+    @property
+    def cached(self) -> bool:
+        return any(stage.state == "cached" for stage in self.log.stages)
+
+    @property
+    def current(self) -> StageView | None:
+        return next((stage for stage in reversed(self.log.stages) if stage.state == "started"), None)
+
+
+def job_view(description: Mapping[str, Any], log: LogState, now: datetime | None = None) -> JobView:
+    """The view of a job from DescribeCompilationJob's answer and its log."""
+    now = now or datetime.now(UTC)
+    config = description.get("InputConfig", {})
+    artifacts = description.get("ModelArtifacts") or {}
+    end = description.get("CompilationEndTime") if _is_terminal(description) else None
+    created = description.get("CreationTime", now)
+    return JobView(
+        name=description["CompilationJobName"],
+        status=str(description["CompilationJobStatus"]),
+        target=target_text(description.get("OutputConfig", {})),
+        framework=" ".join(filter(None, (config.get("Framework"), config.get("FrameworkVersion")))),
+        log=_settled(log, description, now),
+        elapsed=max(0.0, ((end or now) - created).total_seconds()),
+        reason=description.get("FailureReason") or "",
+        artifact=artifacts.get("S3ModelArtifacts") or "",
+    )
+
+
+def target_text(output: Mapping[str, Any]) -> str:
+    """`ml_c5`, or `LINUX_X86_64 (this CPU)` for a platform compiled for the service's own machine."""
+    platform = output.get("TargetPlatform") or {}
+    parts = (platform.get("Os"), platform.get("Arch"), platform.get("Accelerator"))
+    name = output.get("TargetDevice") or "_".join(filter(None, parts))
+    return f"{name} (this CPU)" if _mcpu(output) == "native" else name
+
+
+def _mcpu(output: Mapping[str, Any]) -> str:
+    try:
+        options = json.loads(output.get("CompilerOptions") or "{}")
+    except ValueError:
+        return ""
+    return str(options.get("mcpu", "")) if isinstance(options, dict) else ""
+
+
+def _is_terminal(description: Mapping[str, Any]) -> bool:
+    return description["CompilationJobStatus"] in TERMINAL
+
+
+def _settled(log: LogState, description: Mapping[str, Any], now: datetime) -> LogState:
+    """Running stages with their seconds so far; none runs once the job has ended."""
+    status = description["CompilationJobStatus"]
+    failed = "failed" if status == JobStatus.FAILED else "stopped"
+    running = failed if status in TERMINAL else "started"
+    return replace(log, stages=tuple(_so_far(stage, running, now) for stage in log.stages))
+
+
+def _so_far(stage: StageView, running: str, now: datetime) -> StageView:
+    if stage.state != "started" or stage.since is None:
+        return stage
+    return replace(stage, seconds=max(0.0, (now - stage.since).total_seconds()), state=running)
+
+
+def _text(event: LogLine) -> str:
+    return event.sentence()
+
+
+def tail(lines: Sequence[str], count: int) -> list[str]:
+    """The last `count` lines, long ones cut in the middle of nowhere but marked."""
+    return [line if len(line) <= 200 else line[:199] + "…" for line in lines[-count:]]
