@@ -6,6 +6,7 @@ next step, survives pickling between processes, and keeps its original as ``__ca
 
 from __future__ import annotations
 
+import traceback
 from typing import Any
 
 REASON_LIMIT = 1024  # characters of a FailureReason in the CompilationJob API
@@ -34,7 +35,10 @@ class NeoMagicsError(Exception):
         return _rebuild, (type(self), self.message, self.hint, self.fields)
 
     def _render_traceback_(self) -> list[str]:
-        """IPython's hook: the short form in place of a traceback (`%tb` still shows the whole)."""
+        """IPython's hook: the short form in place of a traceback; asked again, by `%tb`, the whole."""
+        if getattr(self, "_rendered", False):
+            return traceback.format_exception(self)
+        self._rendered = True
         lines = [f"{type(self).__name__}: {self.message}"]
         return [*lines, f"  → {self.hint}"] if self.hint else lines
 

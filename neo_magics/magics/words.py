@@ -50,12 +50,21 @@ class _Reader:
             raise _unclosed(self.line[self.at])
         self.at = end + 1
 
+    def _string(self) -> None:
+        """A string of JSON or Python, where a backslash escapes."""
+        quote, at = self.line[self.at], self.at + 1
+        while at < len(self.line) and self.line[at] != quote:
+            at += 2 if self.line[at] == "\\" else 1
+        if at >= len(self.line):
+            raise _unclosed(quote)
+        self.at = at + 1
+
     def _bracketed(self) -> None:
         closing: list[str] = []
         while self.at < len(self.line):
             char = self.line[self.at]
             if char in "'\"":
-                self._quoted()
+                self._string()
                 continue
             self.at += 1
             if char in _PAIRS:

@@ -1,0 +1,34 @@
+"""The transformed input of a magic is awaited where it must be, and silent where it is not assigned."""
+
+import pytest
+
+from neo_magics.magics.awaiting import is_awaited
+
+
+@pytest.mark.parametrize(
+    ("source", "transformed"),
+    [
+        ("%compile model\n", "get_ipython().run_line_magic('compile', 'model');\n"),
+        ("job = %compile model\n", "job = get_ipython().run_line_magic('compile', 'model')\n"),
+        ("job = %compile m --wait\n", "job = await get_ipython().run_line_magic('compile', 'm --wait')\n"),
+        ("if 1:\n    %compile m\n", "if 1:\n    get_ipython().run_line_magic('compile', 'm');\n"),
+        ("%%compile -o j\nm\n", "get_ipython().run_cell_magic('compile', '-o j', 'm\\n');\n"),
+        ("%%compile --wait\nm\n", "await get_ipython().run_cell_magic('compile', '--wait', 'm\\n');\n"),
+        ("%%compile\nawait f()\n", "await get_ipython().run_cell_magic('compile', '', 'await f()\\n');\n"),
+        ("%neo jobs\n", "get_ipython().run_line_magic('neo', 'jobs')\n"),
+        ("print('get_ipython()')\n", "print('get_ipython()')\n"),
+        ("%%compile 'unclosed\nm\n", "get_ipython().run_cell_magic('compile', \"'unclosed\", 'm\\n');\n"),
+    ],
+)
+def test_transform(shell, source, transformed):
+    assert shell.transform_cell(source) == transformed
+
+
+def test_unloading_takes_the_transformer_away(shell):
+    shell.run_line_magic("unload_ext", "neo_magics")
+    assert shell.transform_cell("%compile m\n") == "get_ipython().run_line_magic('compile', 'm')\n"
+
+
+def test_an_option_that_only_looks_like_wait_does_not_wait():
+    assert not is_awaited("--name '--wait for it'")
+    assert is_awaited("m --wait")

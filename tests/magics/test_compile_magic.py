@@ -1,0 +1,108 @@
+"""What a user meets on a %%compile line before any job exists: help, usage errors, the cell's own errors."""
+
+import pytest
+
+SETUP = "import torch\nfrom torch import nn\nx = torch.zeros(1, 4)\n"
+
+
+@pytest.mark.parametrize("cell", ["%%compile --help\nx = 1", "%compile --help", "%compile -h"])
+def test_help(run, cell):
+    result, printed = run(cell)
+    assert result.success
+    for option in ("--target", "--input-shape", "--output-var", "--wait", "examples:"):
+        assert option in printed
+
+
+def test_question_mark_shows_the_options(shell, run):
+    assert "--input-shape" in shell.object_inspect_text("%%compile")
+
+
+@pytest.mark.parametrize(
+    ("line", "message", "hint"),
+    [
+        ("--targt local", "unknown option --targt", "Did you mean --target?"),
+        ("--target ml_c6", "no target 'ml_c6'", "Did you mean ml_c6g?"),
+        ("--target local,rasp4", "no target 'rasp4'", "Did you mean rasp4b?"),
+        ("--platform LINUX_ARM46", "no platform 'LINUX_ARM46'", "Did you mean LINUX_ARM64?"),
+        ("--platform LINUX_ARM64 --target local", "not both", ""),
+        ("--framework PYTROCH", "no framework 'PYTROCH'", "Did you mean PYTORCH?"),
+        ("--tolerance much", "invalid float value: 'much'", "--help"),
+        ("--input", "expected one argument", "--help"),
+        ("--name 'x", "no closing '", "Close the quote"),
+        ("-o 1x", "-o '1x' is not a variable name", "-o job"),
+        ("stray", "unexpected 'stray'", "Quote"),
+        ("--backend elsewhere", "'elsewhere' is not a backend", "http"),
+        ("--backend sagemaker --target local", "local is this machine", "--target ml_c5"),
+    ],
+)
+def test_a_wrong_line_is_one_message_with_a_next_step_and_runs_nothing(shell, run, line, message, hint):
+    result, printed = run(f"%%compile {line}\nran = True")
+    assert not result.success
+    assert message in printed
+    assert hint in printed
+    assert "Traceback" not in printed
+    assert len(printed.strip().splitlines()) <= 2
+    assert "ran" not in shell.user_ns
+
+
+def test_the_cell_is_run_in_the_users_namespace_with_its_output(shell, run):
+    result, printed = run("%%compile\nvalue = 6 * 7\nprint('said', value)\nvalue")
+    assert "said 42" in printed
+    assert shell.user_ns["value"] == 42
+    assert "holds no model that can be compiled (its last expression is of type int)" in printed
+    assert not result.success
+
+
+def test_an_error_in_the_cell_is_the_cells_own(run):
+    result, printed = run("%%compile\ndef f():\n    return 1 / 0\nf()")
+    assert isinstance(result.error_in_exec, ZeroDivisionError)
+    assert "ZeroDivisionError: division by zero" in printed
+    assert "----> 2     return 1 / 0" in printed
+    assert "neo_magics" not in printed
+    assert "run_cell_magic" not in printed
+
+
+def test_an_error_in_an_awaiting_cell_too(run):
+    result, printed = run("%%compile --wait\nimport asyncio\nawait asyncio.sleep(0)\n1 / 0")
+    assert isinstance(result.error_in_exec, ZeroDivisionError)
+    assert "neo_magics" not in printed
+
+
+def test_a_syntax_error_is_shown_with_its_place(run):
+    _result, printed = run("%%compile\nx = 1\ny = = 2")
+    assert "    y = = 2\n        ^\n" in printed
+    assert "SyntaxError: invalid syntax" in printed
+
+
+def test_magics_work_inside_the_cell(shell, run):
+    run("%%compile\n%time y = 5")
+    assert shell.user_ns["y"] == 5
+
+
+def test_several_models_are_listed(run):
+    _result, printed = run(SETUP + "")
+    _result, printed = run("%%compile\na, b = nn.ReLU(), nn.ReLU()")
+    assert "several models: a, b" in printed
+
+
+def test_an_unknown_input_is_a_short_error(run):
+    run(SETUP)
+    _result, printed = run("%%compile --input y\nnn.ReLU()")
+    assert "--input: there is no variable 'y'" in printed
+
+
+def test_percent_tb_shows_the_whole_traceback(run):
+    run("%%compile --targt local\n1")
+    _result, printed = run("%tb")
+    assert "UsageError" in printed
+    assert "compile_magic.py" in printed
+
+
+def test_settings_are_traits_with_validation(shell, run, caplog):
+    run("%config NeoMagics.target = 'rasp4b'")
+    magics = shell.magics_manager.registry["NeoMagics"]
+    assert magics.target == "rasp4b"
+    run("%config NeoMagics.target = 'rasp4c'")
+    assert "Did you mean rasp4b?" in caplog.text
+    run("%config NeoMagics.backend = 'somewhere'")
+    assert (magics.target, magics.backend) == ("rasp4b", "")

@@ -1,0 +1,62 @@
+"""%neo: lists, settings and checks; its errors have a next step."""
+
+import pytest
+
+
+def test_help_names_every_command(run):
+    for line in ("%neo", "%neo help", "%neo --help"):
+        _result, printed = run(line)
+        for command in ("jobs", "show", "logs", "stop", "delete", "targets", "config", "doctor"):
+            assert f"%neo {command}" in printed
+    _result, printed = run("%neo logs --help")
+    assert "--lines" in printed
+
+
+@pytest.mark.parametrize(
+    ("line", "message", "hint"),
+    [
+        ("job", "no command 'job'", "Did you mean jobs?"),
+        ("jobs --stat FAILED", "unknown option --stat", "Did you mean --status?"),
+        ("jobs --status FAILD", "no status 'FAILD'", "Did you mean FAILED?"),
+        ("logs nothing-like-it", "There is no job 'nothing-like-it'", "%neo jobs"),
+        ("show", "no jobs yet", "%%compile"),
+        ("delete", "required: NAME", "--help"),
+    ],
+)
+def test_errors(run, line, message, hint):
+    result, printed = run(f"%neo {line}")
+    assert not result.success
+    assert message in printed
+    assert hint in printed
+    assert len(printed.strip().splitlines()) <= 2
+
+
+def test_no_jobs_yet(run):
+    result, _printed = run("%neo jobs")
+    assert repr(result.result) == "No jobs yet: %%compile files one."
+
+
+def test_targets(run):
+    result, _printed = run("%neo targets")
+    text = repr(result.result)
+    assert "rasp4b" in text
+    assert "ml_inf1" not in text
+    result, _printed = run("%neo targets --all")
+    assert "needs the Neuron compiler; use --backend sagemaker" in repr(result.result)
+    assert "<table>" in result.result._repr_html_()
+
+
+def test_config_shows_what_is_in_force(run, monkeypatch):
+    monkeypatch.setenv("NEO_MAGICS_BUCKET", "of-the-team")
+    result, _printed = run("%neo config")
+    (row,) = [row for row in result.result.rows if row[0] == "bucket"]
+    assert row == ("bucket", "of-the-team", "NEO_MAGICS_BUCKET", "%config NeoMagics.bucket")
+    run("%config NeoMagics.bucket = 'mine'")
+    result, _printed = run("%neo config")
+    assert "mine" in repr(result.result)
+
+
+def test_doctor(run):
+    result, _printed = run("%neo doctor")
+    found = {row[1]: row[0] for row in result.result.rows}
+    assert found["TVM runtime"] == found["Home"] == found["Backend"] == "✓"
