@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from typing import Protocol
@@ -52,7 +53,7 @@ class Refresher:
     def _run(self) -> None:
         while True:
             for panel in list(self._panels):
-                if not panel.refresh():
+                if not self._refresh(panel):
                     with self._lock:
                         self._panels.remove(panel)
             with self._lock:
@@ -61,3 +62,12 @@ class Refresher:
                     return
             self._wake.clear()
             self._wake.wait(self._interval())
+
+    @staticmethod
+    def _refresh(panel: Live) -> bool:
+        try:
+            return panel.refresh()
+        except Exception:
+            # One broken panel must not stop the others.
+            logging.getLogger(__name__).exception("A panel stopped following its job.")
+            return False

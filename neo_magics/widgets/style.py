@@ -52,7 +52,8 @@ font:12px/1.5 var(--jp-code-font-family,monospace);color:inherit;white-space:pre
 .{CLASS} .neo-scroll{{overflow-x:auto}}
 .{CLASS} table{{border-collapse:collapse;margin:8px 0 0;font-size:13px;color:inherit}}
 .{CLASS} th,.{CLASS} td{{text-align:right;padding:3px 10px 3px 0;border:0;
-border-bottom:1px solid var(--neo-line);background:none;color:inherit;font-variant-numeric:tabular-nums;vertical-align:top;white-space:nowrap}}
+border-bottom:1px solid var(--neo-line);background:none;color:inherit;
+font-variant-numeric:tabular-nums;vertical-align:top;white-space:nowrap}}
 .{CLASS} td.neo-text,.{CLASS} th.neo-text{{text-align:left;white-space:normal}}
 .{CLASS} th{{font-weight:600}}.{CLASS} tbody th{{font-weight:400;text-align:left}}
 </style>"""
