@@ -13,17 +13,29 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from neo_magics.errors import UsageError
 
 if TYPE_CHECKING:
-    from neo_magics.job import Job
+    from neo_magics.client import Backend
     from neo_magics.runtime.compare import Comparison
     from neo_magics.settings import Settings
 
 
-def compare_job(job: Job, x: Any = None, labels: Any = None, **options: Any) -> Comparison:
+class MeasuredJob(Protocol):
+    """What is asked of a `neo_magics.Job` here."""
+
+    name: str
+    backend: Backend
+
+    @property
+    def files(self) -> Any: ...
+
+    def describe(self) -> dict[str, Any]: ...
+
+
+def compare_job(job: MeasuredJob, x: Any = None, labels: Any = None, **options: Any) -> Comparison:
     """Measure `job`'s source model and its compiled model, and save the comparison for panels and lists.
 
     `x`: an array, tensor, tuple or dict; without it the captured example inputs, else generated ones.
@@ -55,7 +67,7 @@ def compare_job(job: Job, x: Any = None, labels: Any = None, **options: Any) -> 
     return comparison
 
 
-def measure_here(job: Job) -> Comparison:
+def measure_here(job: MeasuredJob) -> Comparison:
     """The comparison at a job's end, with its own example inputs."""
     return compare_job(job)
 
@@ -93,7 +105,7 @@ def save(settings: Settings, name: str, body: Mapping[str, Any]) -> Path:
     return partial.replace(path)
 
 
-def read_comparison(job: Job) -> Comparison | None:
+def read_comparison(job: MeasuredJob) -> Comparison | None:
     """The saved comparison of `job`, or None."""
     body = _saved(job.backend.settings, job.name)
     if body is None:

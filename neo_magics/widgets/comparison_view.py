@@ -26,6 +26,7 @@ class ComparisonView:
     """`direction` is faster, slower or same; the other texts are whole sentences for a person."""
 
     verdict: str
+    ratio: float  # of the medians, before over after: above 1 is faster
     direction: str
     certainty: str
     sides: tuple[SideView, SideView]

@@ -54,8 +54,11 @@ font:12px/1.5 var(--jp-code-font-family,monospace);color:inherit;white-space:pre
 .{CLASS} th,.{CLASS} td{{text-align:right;padding:3px 10px 3px 0;border:0;
 border-bottom:1px solid var(--neo-line);background:none;color:inherit;
 font-variant-numeric:tabular-nums;vertical-align:top;white-space:nowrap}}
-.{CLASS} td.neo-text,.{CLASS} th.neo-text{{text-align:left;white-space:normal}}
-.{CLASS} th{{font-weight:600}}.{CLASS} tbody th{{font-weight:400;text-align:left}}
+.{CLASS} td.neo-text,.{CLASS} th.neo-text{{text-align:left!important;white-space:normal}}
+/* JupyterLab stripes its tables and aligns their cells to the right. */
+.{CLASS} tbody tr,.{CLASS} tbody tr:hover{{background:none!important}}
+.{CLASS} th{{font-weight:600}}.{CLASS} tbody th{{font-weight:400;text-align:left!important}}
+.{CLASS} th{{white-space:normal}}.{CLASS} table+.neo-muted,.{CLASS} .neo-scroll+.neo-muted{{margin-top:6px}}
 </style>"""
 
 

@@ -22,6 +22,7 @@ def comparison(before: float = 0.2, after: float = 0.1) -> ComparisonView:
     ratio = before / after if faster else after / before
     return ComparisonView(
         verdict=f"{ratio:.1f} × {'faster' if faster else 'slower'}",
+        ratio=before / after,
         direction="faster" if faster else "slower",
         certainty="95 % interval 1.9 to 2.1",
         sides=(sides[0], sides[1]),

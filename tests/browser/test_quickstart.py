@@ -1,0 +1,66 @@
+"""The quickstart in JupyterLab, as a user sees it: from the cell over the live panel to the frozen one."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from tests.browser.lab import CHROMIUM, command, notebook, server, write_settings
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install chromium"),
+    pytest.mark.skipif(importlib.util.find_spec("playwright") is None, reason="pip install playwright"),
+    # asyncio's transports of a closed browser are collected late.
+    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+SCREENSHOTS = Path(__file__).parents[2] / "screenshots"
+CELLS = (
+    "%load_ext neo_magics\nimport torch\nfrom torch import nn\nx = torch.zeros(1, 1, 8, 8)",
+    "%%compile --target local --input x -o job --no-cache\n"
+    "class DigitsNet(nn.Sequential):\n    pass\n\n"
+    "DigitsNet(nn.Conv2d(1, 16, 3), nn.ReLU(), nn.Flatten(), nn.Linear(576, 10)).eval()",
+)
+PANEL = ".jp-Notebook .neo-magics"
+
+
+def write_notebook(path: Path) -> None:
+    document = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS])
+    document.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(document, path)
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_from_the_cell_to_the_frozen_panel(tmp_path, dark):
+    SCREENSHOTS.mkdir(exist_ok=True)
+    theme = "dark" if dark else "light"
+    home, work = tmp_path / "user", tmp_path / "work"
+    home.mkdir()
+    work.mkdir()
+    write_settings(home, dark=dark)
+    write_notebook(work / "quick.ipynb")
+    with server(work, home) as address, notebook(address, "quick.ipynb") as page:
+        command(page, "notebook:run-all-cells")
+
+        page.wait_for_selector(f"{PANEL} >> text=Compiling", timeout=60_000)
+        assert page.locator(".jp-Notebook button:has-text('Stop')").is_visible()
+        page.screenshot(path=SCREENSHOTS / f"quickstart-live-{theme}.png")
+
+        page.wait_for_selector(f"{PANEL} >> text=Completed", timeout=60_000)
+        page.wait_for_selector(f"{PANEL} .neo-verdict", timeout=120_000)
+        assert page.locator(".jp-Notebook .jupyter-widgets").count() == 0
+        assert page.locator(f"{PANEL} svg[role=img]").count() == 2
+        assert page.locator(f"{PANEL} li.neo-done").count() == 7
+        page.screenshot(path=SCREENSHOTS / f"quickstart-frozen-{theme}.png")
+
+        command(page, "docmanager:save")
+        page.wait_for_function("!window.jupyterapp.shell.currentWidget.context.model.dirty")
+    saved = nbformat.read(work / "quick.ipynb", 4)
+    (output,) = saved.cells[1].outputs
+    assert sorted(output.data) == ["text/html", "text/plain"]
+    assert "completed" in output.data["text/plain"]
