@@ -89,6 +89,7 @@ def capture_for(
     """`model` as the archive that `backend` takes: the portable form unless it is the local one."""
     from neo_magics.capture.registry import capture
 
+    _role(backend, options)  # what is missing is said before the work begins
     return capture(
         model,
         inputs=inputs,
