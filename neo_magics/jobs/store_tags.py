@@ -61,4 +61,4 @@ def _job(connection: Connection, arn: str) -> str:
 
 def _of(connection: Connection, job: str) -> dict[str, str]:
     statement = select(tags.c.key, tags.c.value).where(tags.c.job == job).order_by(tags.c.key)
-    return dict(connection.execute(statement).tuples().all())
+    return {row.key: row.value for row in connection.execute(statement)}
