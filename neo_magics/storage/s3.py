@@ -110,8 +110,13 @@ class S3Store:
 
     def check(self) -> None:
         """Raise StorageError where the server cannot be reached or refuses the caller."""
-        with self._errors("list the buckets", "", ""):
-            self._client.list_buckets(MaxBuckets=1)
+        for bucket in self.own_buckets:
+            with self._errors("look at the bucket", bucket, ""):
+                try:
+                    self._client.head_bucket(Bucket=bucket)
+                except self._client.exceptions.ClientError as error:
+                    if not is_missing(error):
+                        raise
 
     def _create(self, bucket: str) -> None:
         # us-east-1 is the one region that S3 refuses to be told.
