@@ -7,6 +7,7 @@ failed upload's parts are aborted. A download is written beside its destination 
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -43,13 +44,14 @@ class S3Store:
         if bucket in self.own_buckets and bucket not in self._made:
             self.ensure_bucket(bucket)
         try:
-            with path.open("rb") as file:
-                total = file.seek(0, 2)
+            file = path.open("rb")
+            total = os.fstat(file.fileno()).st_size
         except OSError as error:
             raise missing_source(path, uri, error) from error
-        with worded(f"Cannot store {uri}", bucket, key), self._errors("store", bucket, key):
-            self._client.upload_file(
-                str(path), bucket, key, Config=_transfer(), Callback=_counted(progress, total)
+        with file, worded(f"Cannot store {uri}", bucket, key), self._errors("store", bucket, key):
+            # Not by name: boto3 leaves the file open where an upload fails.
+            self._client.upload_fileobj(
+                file, bucket, key, Config=_transfer(), Callback=_counted(progress, total)
             )
 
     def get(self, uri: str, path: Path, progress: Progress | None = None) -> None:
