@@ -47,6 +47,8 @@ class Listener:
 
 def listen(host: str, port: int) -> Listener:
     """Bind `host`:`port` (0: any free port). Raises BackendError where that is not possible."""
+    if not 0 <= port <= 65535:
+        raise BackendError(f"Cannot listen on port {port}.", hint=_ADDRESS_HINT)
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, kind, protocol)

@@ -118,7 +118,8 @@ class Verifier:
         # The client says which headers it signed; botocore would take all but some.
         auth.headers_to_sign = lambda again: again.headers
         query = f"?{request.query}" if request.query else ""
-        url = f"http://{request.header('host')}{request.path}{query}"
+        # Only path and query of the URL are signed; the host is, as a header.
+        url = f"http://host{request.path}{query}"
         again = AWSRequest(method=request.method, url=url, data=request.body)
         again.context["timestamp"] = timestamp
         for name, value in request.headers:

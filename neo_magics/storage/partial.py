@@ -48,8 +48,8 @@ def publish(file: BinaryIO, path: Path, target: Path, *, durable: bool) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             path.replace(target)
             break
-        except FileNotFoundError:
-            # A delete in another process pruned the folder between the two calls.
+        except (FileNotFoundError, FileExistsError):
+            # A delete elsewhere pruned a folder that was just made, or just seen.
             if attempt == _ATTEMPTS - 1:
                 raise
     if durable:

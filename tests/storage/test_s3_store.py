@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,6 +18,18 @@ from neo_magics.errors import StorageError
 from neo_magics.settings import Settings
 from neo_magics.storage import S3Store, open_store
 from tests.storage.suite import BIG, OWN, ObjectStoreSuite
+
+# Where a transfer is given up, boto3 leaves its socket to the garbage collector.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning"
+)
+
+
+@pytest.fixture(autouse=True)
+def collected() -> Iterator[None]:
+    """Such sockets are collected here, and not in another module's test."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="module")
