@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 def main(words: list[str]) -> int:
     """Serve until SIGTERM or Ctrl-C; running jobs go on."""
+    from neo_magics import __version__
     from neo_magics.http.compose import compose
     from neo_magics.http.credentials import load_or_create
     from neo_magics.http.guard import hosts_for, is_loopback
@@ -36,7 +37,9 @@ def main(words: list[str]) -> int:
     if not is_loopback(args.host):
         print(_warning(args.host), file=sys.stderr)
     hosts = hosts_for(args.host, tuple(args.allow_host))
-    service = compose(settings, keys, hosts, Limits(rate=args.rate, burst=max(1, int(2 * args.rate))))
+    service = compose(
+        settings, keys, hosts, Limits(rate=args.rate, burst=max(1, int(2 * args.rate))), __version__
+    )
     show = _show_json if args.json else _show
     try:
         run(service.endpoint, listener, lambda: show(listener, settings, keys), tend=service.tend)

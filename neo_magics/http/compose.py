@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from neo_magics import __version__
 from neo_magics.http.app import SERVICES, Endpoint
 from neo_magics.http.credentials import KeyPair
 from neo_magics.http.guard import Hosts
@@ -37,8 +36,10 @@ class Service:
         self.store.close()
 
 
-def compose(settings: Settings, keys: KeyPair, hosts: Hosts, limits: Limits) -> Service:
+def compose(settings: Settings, keys: KeyPair, hosts: Hosts, limits: Limits, version: str) -> Service:
     """The service of this machine with the store and the folders of `settings`, whatever its backend.
+
+    `version` is this package's, to be shown.
 
     Raises BackendError where the job store cannot be opened.
     """
@@ -56,7 +57,7 @@ def compose(settings: Settings, keys: KeyPair, hosts: Hosts, limits: Limits) -> 
         verifier=Verifier(keys, own.region, SERVICES),
         hosts=hosts,
         health=_health(own, store),
-        version=_version(own),
+        version=_version(own, version),
         limits=limits,
     )
     return Service(endpoint, executor, store)
@@ -79,14 +80,14 @@ def _health(settings: Settings, store: JobStore) -> Callable[[], None]:
     return check
 
 
-def _version(settings: Settings) -> dict[str, Any]:
+def _version(settings: Settings, version: str) -> dict[str, Any]:
     import botocore
 
     from neo_magics.api.contract import service_model
 
     return {
         "name": "neo_magics",
-        "version": __version__,
+        "version": version,
         "region": settings.region,
         "api": {name: service_model(name).api_version for name in SERVICES.values()},
         "botocore": botocore.__version__,

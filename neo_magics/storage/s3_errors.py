@@ -84,9 +84,13 @@ class translated:
 
     def _words(self, code: str, error: Any) -> tuple[str, str]:
         actual = _bucket_region(error)
-        if code in _REGION and actual != self.region:
+        if code in _REGION and actual != self.region and (actual or code != "400"):
             there = f"in {actual}" if actual else "in another region"
             return f"The bucket is {there}, not in {self.region}", f"Set NEO_MAGICS_REGION={actual or '…'}."
+        if code == "400" and not actual:
+            # A HEAD has no body to say which.
+            hint = "Sign in again if they may have expired; else set NEO_MAGICS_REGION to the bucket's."
+            return "S3 does not accept these credentials here", hint
         if code in _DENIED:
             hint = "Ask for s3:GetObject, s3:PutObject and s3:ListBucket on it, or use your own bucket."
             return "Access denied", hint

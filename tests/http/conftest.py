@@ -75,7 +75,7 @@ def serve(settings: Settings) -> Iterator[Serve]:
         own = replace(settings, **changes)
         keys = load_or_create(own.home)
         listener = listen("127.0.0.1", 0)
-        service = compose(own, keys, hosts_for("127.0.0.1"), limits or Limits())
+        service = compose(own, keys, hosts_for("127.0.0.1"), limits or Limits(), "1.2.3")
         server = make_server(service.endpoint)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener.socket]})
         thread.start()

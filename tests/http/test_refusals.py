@@ -196,7 +196,7 @@ def test_web_pages_are_refused(served: Served, path: str, headers: dict[str, str
 
 def test_health_and_version_need_no_signature(served: Served) -> None:
     assert httpx.get(served.url + "/health", trust_env=False).json() == {"status": "ok", "store": "ok"}
-    assert httpx.get(served.url + "/version", trust_env=False).json()["name"] == "neo_magics"
+    assert httpx.get(served.url + "/version", trust_env=False).json()["version"] == "1.2.3"
 
 
 def test_health_fails_where_the_store_is_gone(served: Served) -> None:

@@ -157,7 +157,7 @@ def refusing(credentials: None) -> Iterator[Any]:
     [
         ((403, "AccessDenied", {}), "Access denied", "s3:GetObject"),
         ((403, "SignatureDoesNotMatch", {}), "does not accept these credentials|Access denied", ""),
-        ((400, "ExpiredToken", {}), "expired|region", ""),
+        ((400, "ExpiredToken", {}), "expired|does not accept", ""),
         (
             (301, "PermanentRedirect", {"x-amz-bucket-region": "eu-west-3"}),
             "in eu-west-3, not in us-east-1",
