@@ -22,6 +22,17 @@ _KEYS = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "Invalid
 _EXPIRED = {"ExpiredToken", "TokenRefreshRequired", "RequestExpired", "ExpiredTokenException"}
 _BUSY = {"SlowDown", "ServiceUnavailable", "503", "InternalError", "500", "RequestTimeout"}
 
+_WORDS = (
+    (
+        _DENIED,
+        "Access denied",
+        "Ask for s3:GetObject, s3:PutObject and s3:ListBucket on it, or use your own bucket.",
+    ),
+    (_KEYS, "S3 does not accept these credentials", "Check the access key and its secret."),
+    (_EXPIRED, "The credentials have expired", "Sign in again (`aws sso login`)."),
+    (_BUSY, "S3 is busy or failing", "Try again later."),
+)
+
 
 def error_code(error: Any) -> str:
     """S3's code of a botocore ClientError; a HEAD has no body, so there it is the HTTP status."""
@@ -91,15 +102,9 @@ class translated:
             # A HEAD has no body to say which.
             hint = "Sign in again if they may have expired; else set NEO_MAGICS_REGION to the bucket's."
             return "S3 does not accept these credentials here", hint
-        if code in _DENIED:
-            hint = "Ask for s3:GetObject, s3:PutObject and s3:ListBucket on it, or use your own bucket."
-            return "Access denied", hint
-        if code in _KEYS:
-            return "S3 does not accept these credentials", "Check the access key and its secret."
-        if code in _EXPIRED:
-            return "The credentials have expired", "Sign in again (`aws sso login`)."
-        if code in _BUSY:
-            return "S3 is busy or failing", "Try again later."
+        for codes, message, hint in _WORDS:
+            if code in codes:
+                return message, hint
         text = error.response.get("Error", {}).get("Message", "")
         return f"S3 refused: {text.rstrip('.')}", "See the S3 error code in the API reference."
 
