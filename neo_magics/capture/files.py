@@ -1,0 +1,32 @@
+"""The one model file of an unpacked archive, found as Neo finds it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from neo_magics.capture.archive import EXTRAS
+from neo_magics.errors import InputError
+
+_SUFFIXES = {"PYTORCH": (".pt2", ".pth", ".pt"), "ONNX": (".onnx",)}
+_WORDS = {"PYTORCH": ("pth", "PyTorch"), "ONNX": ("onnx", "ONNX")}
+
+
+def model_file(folder: Path, framework: str) -> Path:
+    """The model file of `framework` at the root of `folder`; `InputError` for none or several."""
+    suffixes = _SUFFIXES[framework]
+    found = sorted(p for p in folder.iterdir() if p.is_file() and p.suffix.lower() in suffixes)
+    if len(found) == 1:
+        return found[0]
+    word, name = _WORDS[framework]
+    if not found:
+        inside = sorted(p.name for p in folder.iterdir() if p.name != EXTRAS)[:8]
+        raise InputError(
+            f"No {word} file found for {name} model. Please make sure the framework you select is correct.",
+            hint=f"The archive holds {', '.join(inside) or 'nothing'}; "
+            f"put one file that ends in {' or '.join(suffixes)} at its root.",
+        )
+    listed = ", ".join(p.name for p in found)
+    raise InputError(
+        f"Found {len(found)} {word} files for {name} model: {listed}. An archive holds one model.",
+        hint="Put each model into an archive of its own.",
+    )

@@ -1,0 +1,58 @@
+"""An ONNX model in ONNX Runtime, with its defaults for speed: all optimisations, CPU, n threads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from neo_magics.capture.files import model_file
+from neo_magics.capture.onnx_file import graph_inputs, read_onnx, symbolic_shape, value_dtype
+from neo_magics.capture.request import TensorInfo
+from neo_magics.errors import InputError
+
+
+class OnnxSource:
+    """A session over the model's own file, so that external data are found."""
+
+    def __init__(self, path: Path, threads: int | None) -> None:
+        import onnxruntime
+
+        values = graph_inputs(read_onnx(path, weights=False))
+        self.input_specs = tuple(TensorInfo(v.name, symbolic_shape(v) or (), value_dtype(v)) for v in values)
+        self.versions = {"onnxruntime": str(onnxruntime.__version__)}
+        try:
+            self._session = onnxruntime.InferenceSession(
+                str(path), session_options(threads), providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:
+            raise InputError(
+                f"ONNX Runtime cannot load {path.name}: {str(error).strip()[:300]}",
+                hint="Check the model with onnx.checker.check_model.",
+            ) from error
+        self._outputs = [output.name for output in self._session.get_outputs()]
+
+    def run(self, inputs: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, np.ndarray[Any, Any]]:
+        """The outputs by the model's own names."""
+        return dict(zip(self._outputs, self._session.run(self._outputs, dict(inputs)), strict=True))
+
+
+def open_model(folder: Path, threads: int | None, trust_pickle: bool) -> OnnxSource:  # noqa: ARG001
+    """The ONNX model in `folder`. It holds no pickle."""
+    return OnnxSource(model_file(folder, "ONNX"), threads)
+
+
+def session_options(threads: int | None) -> Any:
+    """ONNX Runtime's options for one request at a time on the CPU; 3: only errors are logged."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    if threads:
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+    return options

@@ -1,0 +1,89 @@
+"""A PyTorch model in PyTorch: eager execution in inference mode."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from neo_magics.capture.files import model_file
+from neo_magics.capture.inputs import to_numpy
+from neo_magics.capture.pt2 import load_pt2
+from neo_magics.capture.request import TensorInfo
+from neo_magics.capture.torch_export import as_tensor
+from neo_magics.capture.torch_names import name_outputs, node_value, program_inputs, user_input_nodes
+from neo_magics.capture.torchscript import TorchFile, load_script, torch_file_kind, untrusted_pickle
+from neo_magics.errors import InputError
+
+Call = Callable[[Mapping[str, Any]], Any]
+
+
+class TorchSource:
+    """`call` takes tensors by name; what it returns is named as a compiled model's outputs are."""
+
+    def __init__(self, call: Call, input_specs: tuple[TensorInfo, ...]) -> None:
+        import torch
+
+        self._call = call
+        self.input_specs = input_specs
+        self.versions = {"torch": str(torch.__version__)}
+
+    def run(self, inputs: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, np.ndarray[Any, Any]]:
+        """The outputs by name (output0, output1, … or the keys of a returned dict)."""
+        import torch
+
+        with torch.inference_mode():
+            outputs = self._call({name: as_tensor(array) for name, array in inputs.items()})
+        return {name: to_numpy(value, name) for name, value in name_outputs(outputs).items()}
+
+
+def open_model(folder: Path, threads: int | None, trust_pickle: bool) -> TorchSource:
+    """The .pt2 or TorchScript file in `folder`."""
+    import torch
+
+    if threads:
+        torch.set_num_threads(threads)
+    path = model_file(folder, "PYTORCH")
+    kind = torch_file_kind(path)
+    if kind is TorchFile.EXPORTED:
+        program = load_pt2(path, trust_pickle=trust_pickle)
+        return TorchSource(_program_call(program), program_inputs(program))
+    if kind is TorchFile.PICKLE:
+        raise untrusted_pickle(path)
+    if kind is TorchFile.UNKNOWN:
+        raise InputError(
+            f"{path.name} is not a PyTorch file, or it is cut short.",
+            hint="Save the model with torch.export.save (.pt2) or torch.jit.save (.pth).",
+        )
+    return TorchSource(_script_call(load_script(path)), ())
+
+
+def _program_call(program: Any) -> Call:
+    """Calls the program's module with its inputs in their places; what the export fixed stays fixed."""
+    from torch.utils import _pytree as pytree
+
+    module = program.module(check_guards=False)
+    nodes = user_input_nodes(program)
+    spec = program.call_spec.in_spec
+    names = [node.name if hasattr(node_value(node), "dtype") else None for node in nodes]
+    fixed = [None if name else node_value(node) for name, node in zip(names, nodes, strict=True)]
+
+    def call(inputs: Mapping[str, Any]) -> Any:
+        flat = [inputs[name] if name else value for name, value in zip(names, fixed, strict=True)]
+        args, kwargs = pytree.tree_unflatten(flat, spec)
+        return module(*args, **kwargs)
+
+    return call
+
+
+def _script_call(script: Any) -> Call:
+    names = [argument.name for argument in script.forward.schema.arguments[1:]]
+
+    def call(inputs: Mapping[str, Any]) -> Any:
+        if set(inputs) <= set(names):
+            return script(**inputs)
+        return script(*inputs.values())
+
+    return call

@@ -1,0 +1,204 @@
+"""A torch.nn.Module to an ExportedProgram, with the user's module left as it was."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import inspect
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from neo_magics.capture.inputs import Arrays
+from neo_magics.capture.request import Shapes
+from neo_magics.errors import CaptureError
+
+_LOGGERS = ("torch.export", "torch.fx.experimental.symbolic_shapes", "torch._dynamo", "torch._export")
+
+
+@dataclass(frozen=True)
+class Signature:
+    """The names of `forward`'s inputs in order, and those without a default."""
+
+    names: tuple[str, ...]
+    required: tuple[str, ...]
+
+    @classmethod
+    def of(cls, module: Any) -> Signature:
+        """From the module's `forward`; *args are called arg0, arg1, …"""
+        parameters = list(inspect.signature(module.forward).parameters.values())
+        plain = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+        names = [p.name for p in plain]
+        if any(p.kind is p.VAR_POSITIONAL for p in parameters):
+            names += [f"arg{i}" for i in range(len(names), 16)]
+        return cls(tuple(names), tuple(p.name for p in plain if p.default is p.empty))
+
+    @classmethod
+    def of_script(cls, script: Any) -> Signature:
+        """From the schema of a ScriptModule's `forward`."""
+        arguments = script.forward.schema.arguments[1:]
+        names = tuple(argument.name for argument in arguments)
+        return cls(names, tuple(a.name for a in arguments if not a.has_default_value()))
+
+    def tensors(self, examples: Arrays) -> tuple[Any, ...]:
+        """The examples as tensors in the order of `forward`; a gap before a given one is refused."""
+        given = [name for name in self.names if name in examples]
+        if tuple(given) != self.names[: len(given)]:
+            raise CaptureError(
+                "The inputs given skip one of forward's parameters.",
+                hint=f"Give the first {len(given)} of {', '.join(self.names)}, or wrap the module.",
+            )
+        return tuple(as_tensor(examples[name]) for name in given)
+
+
+@contextlib.contextmanager
+def quiet_module(module: Any) -> Iterator[Any]:
+    """`module` in evaluation mode on the CPU; the user's object is as before afterwards.
+
+    A module on another device is copied; otherwise its own weights are used. Each part's training flag is
+    restored, also where the parts differ.
+    """
+    unwrapped = _unwrapped(module)
+    modes = [(part, part.training) for part in unwrapped.modules()]
+    try:
+        unwrapped.eval()
+        yield _on_cpu(unwrapped)
+    finally:
+        for part, training in modes:
+            part.training = training
+
+
+def export_module(module: Any, examples: Arrays, free: Shapes) -> Any:
+    """torch.export of `module` with `examples` by name; dimensions that are None in `free` stay free.
+
+    Raises `CaptureError` in the user's terms.
+    """
+    import torch
+
+    kwargs = {name: as_tensor(array) for name, array in examples.items()}
+    positional = _takes_by_position(module, kwargs)
+    args, kwargs = (tuple(kwargs.values()), {}) if positional else ((), kwargs)
+    try:
+        with _silence(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            program = torch.export.export(
+                module, args, kwargs, dynamic_shapes=_dynamic(examples, free, positional), strict=False
+            )
+    except Exception as error:
+        raise _explained(error, module) from error
+    return _plain_outputs(program)
+
+
+def as_tensor(array: Any) -> Any:
+    """A NumPy array (ml_dtypes' bfloat16 too) as a tensor of its own memory."""
+    import torch
+
+    if str(array.dtype) == "bfloat16":
+        return torch.from_numpy(array.view("int16").copy()).view(torch.bfloat16)
+    return torch.from_numpy(array.copy())
+
+
+def _unwrapped(module: Any) -> Any:
+    """Without torch.compile's or DataParallel's wrapper."""
+    inner = getattr(module, "_orig_mod", None)
+    if inner is None and type(module).__name__ in ("DataParallel", "DistributedDataParallel"):
+        inner = module.module
+    return module if inner is None else inner
+
+
+def _on_cpu(module: Any) -> Any:
+    tensors = [*module.parameters(), *module.buffers()]
+    devices = {tensor.device.type for tensor in tensors} - {"cpu"}
+    if "meta" in devices:
+        raise CaptureError(
+            f"{type(module).__name__} is on the meta device: it has no weights.",
+            hint="Load the weights first, for instance with load_state_dict(…, assign=True).",
+        )
+    return copy.deepcopy(module).to("cpu") if devices else module
+
+
+def _takes_by_position(module: Any, given: dict[str, Any]) -> bool:
+    """Inputs are passed by position where that is possible, so that `*args` and plain calls both work."""
+    return Signature.of(module).names[: len(given)] == tuple(given)
+
+
+def _dynamic(examples: Arrays, free: Shapes, positional: bool) -> Any:
+    import torch
+
+    if not free:
+        return None
+    shapes = {
+        name: {axis: torch.export.Dim.DYNAMIC for axis, size in enumerate(free.get(name, ())) if size is None}
+        for name in examples
+    }
+    return tuple(shapes.values()) if positional else shapes
+
+
+def _plain_outputs(program: Any) -> Any:
+    """A class of its own in the output (a ModelOutput, a namedtuple) would need its code when read: a dict
+    of the same tensors by the same names stands for it."""
+    from torch.utils import _pytree as pytree
+
+    from neo_magics.capture.pt2 import plain_tree
+
+    spec = program.call_spec.out_spec
+    if plain_tree(spec):
+        return program
+    leaves, _spec = pytree.tree_flatten_with_path(pytree.tree_unflatten(range(spec.num_leaves), spec))
+    names = [".".join(str(getattr(k, "key", getattr(k, "name", getattr(k, "idx", k)))) for k in p) for p, _ in leaves]
+    plain = pytree.tree_structure(dict.fromkeys(names, 0))
+    program.module_call_graph[0].signature.out_spec = plain
+    return program
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """torch logs and prints whole graphs before it raises; the error says what matters."""
+    loggers = [(logging.getLogger(name), logging.getLogger(name).level) for name in _LOGGERS]
+    try:
+        for logger, _level in loggers:
+            logger.setLevel(logging.CRITICAL)
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            yield
+    finally:
+        for logger, level in loggers:
+            logger.setLevel(level)
+
+
+def _explained(error: Exception, module: Any) -> CaptureError:
+    text = str(error).strip()
+    name = type(module).__name__
+    if "data-dependent" in text or "Could not guard" in text or "Could not extract specialized" in text:
+        where = _caller(text)
+        return CaptureError(
+            f"{name}'s forward takes a branch or a shape from the values of a tensor{where}.",
+            hint="Replace it with torch.where or torch.cond, or give a TorchScript module (torch.jit.script).",
+        )
+    if "specialized" in text:
+        return CaptureError(
+            f"{name} does not work for every size of a dimension that was named free: {_sentence(text)}",
+            hint="Give that dimension's size instead of null.",
+        )
+    return CaptureError(
+        f"torch.export cannot capture {name}: {type(error).__name__}: {_sentence(text)}",
+        hint="Check that the model runs on the example inputs: their shapes and dtypes are the usual cause "
+        "(whole-number inputs need examples of that dtype).",
+    )
+
+
+def _caller(text: str) -> str:
+    """The user's own line, where torch's message shows it."""
+    lines = text.splitlines()
+    found = [i for i, line in enumerate(lines) if line.strip().startswith("File ")]
+    if not found or found[-1] + 1 >= len(lines):
+        return ""
+    return f" (`{lines[found[-1] + 1].strip()}`)"
+
+
+def _sentence(text: str) -> str:
+    lines = [line.strip(" -") for line in text.splitlines() if line.strip()]
+    picked = next((line for line in lines if "specialized" in line), lines[0] if lines else "")
+    return picked[:300]

@@ -1,0 +1,41 @@
+"""Small rewrites of an imported Relax module that all importers share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def always_tuple(module: Any) -> Any:
+    """`module` with a "main" whose result is a tuple, of one element if it was a single tensor."""
+    from tvm import relax
+
+    function = module["main"]
+    if isinstance(function.ret_ty, relax.TupleType):
+        return module
+    result_type = relax.TupleType([function.ret_ty])
+    result = relax.Var("outputs", result_type)
+    binding = relax.BindingBlock([relax.VarBinding(result, relax.Tuple([function.body.body]))])
+    body = relax.SeqExpr([*function.body.blocks, binding], result)
+    rebuilt = relax.Function(function.params, body, result_type, function.is_pure, function.attrs)
+    updated = module.clone()
+    updated["main"] = rebuilt
+    return relax.transform.Normalize()(updated)
+
+
+def bind_sizes(module: Any, sizes: Mapping[str, int]) -> Any:
+    """`module` with the free dimensions named in `sizes` (by their TIR variables) fixed."""
+    from tvm import relax
+
+    return relax.transform.BindSymbolicVars(dict(sizes), "main")(module) if sizes else module
+
+
+def main_tensors(module: Any) -> tuple[list[Any], list[Any]]:
+    """The types of "main"'s parameters and of its results."""
+    function = module["main"]
+    return [param.ty for param in function.params], list(function.ret_ty.fields)
+
+
+def shape_of(tensor: Any) -> tuple[int | str, ...]:
+    """A tensor type's shape with text for what is not a number."""
+    return tuple(int(size) if hasattr(size, "value") else str(size) for size in tensor.shape)

@@ -1,0 +1,10 @@
+"""Converters for PyTorch operators that TVM's importer gets wrong or does not know.
+
+One file per family. Each converter says what was wrong; each has a test that plain TVM fails.
+A converter takes the fx node and the importer, whose `env` maps nodes to Relax expressions and whose
+`block_builder` emits.
+"""
+
+from neo_magics.compiler.frontends.torch_fixes import arithmetic, indexing, matmul, resize
+
+CONVERTERS = {**indexing.CONVERTERS, **resize.CONVERTERS, **arithmetic.CONVERTERS, **matmul.CONVERTERS}

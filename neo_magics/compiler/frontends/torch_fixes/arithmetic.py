@@ -1,0 +1,93 @@
+"""Arithmetic: dtypes as PyTorch promotes them, and factors that TVM drops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tvm import relax
+
+
+def promoted(operator: Callable[..., Any]) -> Callable[[Any, Any], Any]:
+    """A binary operator on operands of the result's dtype.
+
+    TVM: `ids * 0.5` on whole numbers rounds the factor to 0; `torch.add(x, y, alpha=2)` forgets alpha.
+    """
+
+    def convert(node: Any, importer: Any) -> Any:
+        left, right = (importer._retrieve_args(arg) for arg in node.args[:2])
+        expected = node.meta.get("val")
+        if not hasattr(expected, "dtype"):  # arithmetic of sizes, not of tensors
+            return _of_sizes(operator, left, right)
+        dtype = importer._convert_data_type(expected.dtype)
+        emit = importer.block_builder.emit
+        left, right = _as(emit, left, dtype), _as(emit, right, dtype)
+        alpha = node.kwargs.get("alpha", 1)
+        if alpha != 1:
+            right = emit(relax.op.multiply(right, relax.const(alpha, dtype)))
+        return emit(operator(left, right))
+
+    return convert
+
+
+def compared(operator: Callable[..., Any]) -> Callable[[Any, Any], Any]:
+    """A comparison on operands of their common dtype. TVM: `ids > 0.5` compares with 0."""
+
+    def convert(node: Any, importer: Any) -> Any:
+        import torch
+
+        values = [arg.meta["val"] if hasattr(arg, "meta") else arg for arg in node.args[:2]]
+        dtype = importer._convert_data_type(torch.result_type(*values))
+        emit = importer.block_builder.emit
+        left, right = (_as(emit, importer._retrieve_args(arg), dtype) for arg in node.args[:2])
+        return emit(operator(left, right))
+
+    return convert
+
+
+def cumulative_sum(node: Any, importer: Any) -> Any:
+    """aten.cumsum in PyTorch's result dtype. TVM: the sum of booleans stays boolean."""
+    x, axis = importer.env[node.args[0]], node.args[1]
+    dtype = importer._convert_data_type(node.meta["val"].dtype)
+    cast = _as(importer.block_builder.emit, x, dtype)
+    return importer.block_builder.emit(relax.op.cumsum(cast, axis, dtype))
+
+
+def _as(emit: Callable[[Any], Any], value: Any, dtype: str) -> Any:
+    if not isinstance(value, relax.Expr) or not isinstance(getattr(value, "ty", None), relax.TensorType):
+        return _constant(emit, value, dtype)
+    return value if str(value.ty.dtype) == dtype else emit(relax.op.astype(value, dtype))
+
+
+def _constant(emit: Callable[[Any], Any], value: Any, dtype: str) -> Any:
+    if isinstance(value, int | float | bool):
+        return relax.const(value, dtype)
+    tensor = emit(relax.op.shape_to_tensor(relax.ShapeExpr([value])))  # a size that is not known yet
+    return emit(relax.op.astype(emit(relax.op.squeeze(tensor, [0])), dtype))
+
+
+def _of_sizes(operator: Callable[..., Any], left: Any, right: Any) -> Any:
+    plain = {relax.op.add: "__add__", relax.op.subtract: "__sub__", relax.op.multiply: "__mul__"}
+    return getattr(left, plain[operator])(right)
+
+
+_ARITHMETIC = {
+    "add": relax.op.add,
+    "sub": relax.op.subtract,
+    "mul": relax.op.multiply,
+    "div": relax.op.divide,
+    "remainder": relax.op.floor_mod,
+}
+_COMPARISONS = {
+    "eq": relax.op.equal,
+    "ne": relax.op.not_equal,
+    "lt": relax.op.less,
+    "le": relax.op.less_equal,
+    "gt": relax.op.greater,
+    "ge": relax.op.greater_equal,
+}
+CONVERTERS = {
+    **{f"{n}.{kind}": promoted(op) for n, op in _ARITHMETIC.items() for kind in ("Tensor", "Scalar")},
+    **{f"{n}.{kind}": compared(op) for n, op in _COMPARISONS.items() for kind in ("Tensor", "Scalar")},
+    "cumsum.default": cumulative_sum,
+}

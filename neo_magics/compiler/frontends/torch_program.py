@@ -1,0 +1,138 @@
+"""An ExportedProgram as a Relax module: TVM's importer, with our converters where TVM's are wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tvm import relax
+from tvm.relax.frontend.torch.exported_program_translator import ExportedProgramImporter
+
+from neo_magics.compiler.frontends.torch_fixes import CONVERTERS
+from neo_magics.errors import CompilationError, NeoMagicsError, UnsupportedOperatorsError
+
+Convert = Callable[[Any], Any]
+
+
+class ProgramImporter(ExportedProgramImporter):  # type: ignore[misc]
+    """TVM's importer that reports all unknown operators at once, and the operator that fails, with its layer."""
+
+    def create_convert_map(self) -> dict[str, Convert]:
+        """TVM's converters, ours over them, each named where it fails."""
+        converters = {name: self._bound(convert) for name, convert in CONVERTERS.items()}
+        known = {**super().create_convert_map(), **converters}
+        return {name: self._named(name, convert) for name, convert in known.items()}
+
+    def _bound(self, convert: Callable[[Any, Any], Any]) -> Convert:
+        return lambda node: convert(node, self)
+
+    def _named(self, name: str, convert: Convert) -> Convert:
+        def converted(node: Any) -> Any:
+            try:
+                return _checked(self, node, convert(node))
+            except NeoMagicsError:
+                raise
+            except Exception as error:
+                raise CompilationError(
+                    f"TVM cannot convert the operator {name}{place(node)}: {_first_line(error)}",
+                    hint="Rewrite that part of the model with other operators.",
+                    operator=name,
+                ) from error
+
+        return converted
+
+    def _check_unsupported_func_type(self, nodes: Any) -> None:
+        missing: dict[str, list[str]] = {}
+        for node in nodes:
+            if node.op == "call_function" and node.target.__name__ not in self.convert_map:
+                missing.setdefault(node.target.__name__, []).append(place(node).strip(" ()"))
+        if missing:
+            raise unsupported("PyTorch", missing)
+
+
+def program_to_module(program: Any) -> Any:
+    """`program` as an IRModule whose "main" returns a tuple, with its weights as constants."""
+    decomposed = program.run_decompositions()
+    _make_contiguous(decomposed)
+    module = ProgramImporter().from_exported_program(
+        decomposed,
+        keep_params_as_input=False,
+        unwrap_unit_return_tuple=False,
+        no_bind_return_tuple=False,
+        custom_convert_map=None,
+    )
+    module["main"] = module["main"].without_attr("tir_var_lower_bound")  # export assumes ≥ 2; 1 is fine
+    return module
+
+
+def unsupported(framework: str, missing: dict[str, list[str]]) -> UnsupportedOperatorsError:
+    """Neo's wording, with where each operator is in the model."""
+    names = ", ".join(sorted(missing))
+    places = "; ".join(f"{name} in {_some(where)}" for name, where in sorted(missing.items()) if any(where))
+    return UnsupportedOperatorsError(
+        f"TVM cannot convert {framework} model. Please make sure the framework you selected is correct. "
+        f"The following operators are not implemented: {{{names}}}" + (f" ({places})." if places else "."),
+        hint="Replace them in the model, or run those parts outside of it.",
+        operators=sorted(missing),
+        places={name: [p for p in where if p] for name, where in missing.items()},
+    )
+
+
+def place(node: Any) -> str:
+    """" (encoder.layers.0, TransformerEncoderLayer)": the innermost layer that `node` comes from."""
+    stack = list((node.meta.get("nn_module_stack") or {}).values())
+    if not stack:
+        return ""
+    path, kind = stack[-1]
+    name = kind.rpartition(".")[2] if isinstance(kind, str) else kind.__name__
+    path = path.removeprefix("L['self'].").replace("L['self']", "")
+    return f" ({path}, {name})" if path else f" ({name})"
+
+
+def _checked(importer: Any, node: Any, result: Any) -> Any:
+    """`result` if it has the shape and, after a cast, the dtype that PyTorch computed for `node`."""
+    expected = node.meta.get("val")
+    if not (hasattr(expected, "dtype") and hasattr(expected, "shape") and isinstance(result, relax.Expr)):
+        return result
+    tensor = getattr(result, "ty", None)
+    if not isinstance(tensor, relax.TensorType):
+        return result
+    _check_shape(node, list(expected.shape), tensor)
+    dtype = importer._convert_data_type(expected.dtype)
+    if str(tensor.dtype) == dtype:
+        return result
+    return importer.block_builder.emit(relax.op.astype(result, dtype))
+
+
+def _check_shape(node: Any, expected: list[Any], tensor: Any) -> None:
+    if tensor.shape is None or not hasattr(tensor.shape, "values"):
+        return
+    got = [int(s) if hasattr(s, "value") else None for s in tensor.shape.values]
+    wrong = len(got) != len(expected) or any(
+        isinstance(e, int) and g is not None and e != g for e, g in zip(expected, got, strict=True)
+    )
+    if wrong:
+        raise CompilationError(
+            f"TVM converts the operator {node.target.__name__}{place(node)} to a tensor of shape "
+            f"{[str(s) for s in tensor.shape.values]}; PyTorch computes {[str(s) for s in expected]}.",
+            hint="Rewrite that part of the model with other operators.",
+            operator=node.target.__name__,
+        )
+
+
+def _make_contiguous(program: Any) -> None:
+    """TVM reads a weight's memory in order, so a transposed view would be read wrongly."""
+    for tensors in (program.state_dict, program.constants):
+        for name, tensor in list(tensors.items()):
+            if hasattr(tensor, "is_contiguous") and not tensor.is_contiguous():
+                tensors[name] = tensor.detach().contiguous()
+
+
+def _some(places: list[str]) -> str:
+    shown = ", ".join(place for place in places[:3] if place)
+    return shown + (f" and {len(places) - 3} more" if len(places) > 3 else "")
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line for line in str(error).strip().splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[-1].strip()[:200]}" if lines else type(error).__name__
