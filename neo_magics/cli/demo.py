@@ -131,7 +131,7 @@ def _result(job: Job, comparison: Any, seconds: float, from_onnx: bool) -> dict[
         "conditions": view.conditions,
         "compile_seconds": round(_job_seconds(description), 3),
         "seconds_with_capture": round(seconds, 3),
-        "stages": job.report.get("stages", {}),
+        "stages": job.report.get("job_seconds", {}),
         "cached": bool(job.report.get("cached")),
     }
 

@@ -1,4 +1,4 @@
-"""The notebooks in the repository are as executed: pictures stand without widgets, and nothing private is in them."""
+"""The notebooks in the repository are as executed, stand without widgets, and hold nothing private."""
 
 import json
 from pathlib import Path
