@@ -9,7 +9,8 @@ from tvm import relax
 from tvm.relax.frontend.torch.exported_program_translator import ExportedProgramImporter
 
 from neo_magics.compiler.frontends.torch_fixes import CONVERTERS
-from neo_magics.errors import CompilationError, NeoMagicsError, UnsupportedOperatorsError
+from neo_magics.compiler.frontends.unsupported import unsupported
+from neo_magics.errors import CompilationError, NeoMagicsError
 
 Convert = Callable[[Any], Any]
 
@@ -65,19 +66,6 @@ def program_to_module(program: Any) -> Any:
     return module
 
 
-def unsupported(framework: str, missing: dict[str, list[str]]) -> UnsupportedOperatorsError:
-    """Neo's wording, with where each operator is in the model."""
-    names = ", ".join(sorted(missing))
-    places = "; ".join(f"{name} in {_some(where)}" for name, where in sorted(missing.items()) if any(where))
-    return UnsupportedOperatorsError(
-        f"TVM cannot convert {framework} model. Please make sure the framework you selected is correct. "
-        f"The following operators are not implemented: {{{names}}}" + (f" ({places})." if places else "."),
-        hint="Replace them in the model, or run those parts outside of it.",
-        operators=sorted(missing),
-        places={name: [p for p in where if p] for name, where in missing.items()},
-    )
-
-
 def place(node: Any) -> str:
     """" (encoder.layers.0, TransformerEncoderLayer)": the innermost layer that `node` comes from."""
     stack = list((node.meta.get("nn_module_stack") or {}).values())
@@ -126,11 +114,6 @@ def _make_contiguous(program: Any) -> None:
         for name, tensor in list(tensors.items()):
             if hasattr(tensor, "is_contiguous") and not tensor.is_contiguous():
                 tensors[name] = tensor.detach().contiguous()
-
-
-def _some(places: list[str]) -> str:
-    shown = ", ".join(place for place in places[:3] if place)
-    return shown + (f" and {len(places) - 3} more" if len(places) > 3 else "")
 
 
 def _first_line(error: BaseException) -> str:

@@ -1,0 +1,101 @@
+"""An ONNX model made ready for the importer: its shapes fixed, what is constant computed.
+
+Exporters write shape arithmetic as operators (Shape, Gather, Concat, …). With shapes fixed it is all
+constant, and ONNX Runtime's basic level folds it, offline, without leaving standard ONNX.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from neo_magics.api.input_config import Shape
+from neo_magics.errors import InputError
+
+_INLINE_LIMIT = 2**30  # bytes; beyond it, weights stay in files of their own
+
+
+def fix_shapes(proto: Any, shapes: Mapping[str, Shape]) -> None:
+    """Write `shapes` into the inputs of `proto`; free dimensions keep or get a name.
+
+    Declared shapes of inner values and outputs are dropped: they may contradict the new ones, and are
+    inferred again.
+    """
+    for value in proto.graph.input:
+        if value.name not in shapes:
+            continue
+        names = [dim.dim_param for dim in value.type.tensor_type.shape.dim]
+        tensor = value.type.tensor_type
+        tensor.shape.ClearField("dim")
+        for axis, size in enumerate(shapes[value.name]):
+            dim = tensor.shape.dim.add()
+            if size is None:
+                dim.dim_param = _free_name(names[axis] if axis < len(names) else "", value.name, axis)
+            else:
+                dim.dim_value = size
+    del proto.graph.value_info[:]
+    for output in proto.graph.output:
+        output.type.tensor_type.ClearField("shape")
+
+
+def folded(proto: Any, path: Path) -> Any:
+    """`proto` after ONNX Runtime's basic optimisations, with its weights.
+
+    `path` is where the model came from: weights in files of their own are read from beside it.
+    """
+    import onnx
+    import onnxruntime
+
+    with tempfile.TemporaryDirectory(prefix=".fold-", dir=path.parent) as scratch:
+        source, target = path.with_name(f"{Path(scratch).name}.onnx"), Path(scratch) / "folded.onnx"
+        try:
+            onnx.save(proto, str(source))
+            onnxruntime.InferenceSession(
+                str(source), _options(target, _large(proto, path)), providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:
+            raise InputError(
+                f"ONNX Runtime cannot load the model with these shapes: {_reason(error)}",
+                hint="Check DataInputConfig, and the model with onnx.checker.check_model(…, full_check=True).",
+            ) from error
+        finally:
+            source.unlink(missing_ok=True)
+        return onnx.load(str(target))
+
+
+def _options(target: Path, large: bool) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # the error is raised; ONNX Runtime would print it too
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.optimized_model_filepath = str(target)
+    if large:
+        options.add_session_config_entry(
+            "session.optimized_model_external_initializers_file_name", "folded.data"
+        )
+        options.add_session_config_entry(
+            "session.optimized_model_external_initializers_min_size_in_bytes", "1024"
+        )
+    return options
+
+
+def _large(proto: Any, path: Path) -> bool:
+    from neo_magics.capture.onnx_file import external_files
+
+    beside = sum((path.parent / name).stat().st_size for name in external_files(proto))
+    return int(proto.ByteSize()) + beside > _INLINE_LIMIT
+
+
+def _free_name(own: str, name: str, axis: int) -> str:
+    """The model's own name of a dimension where it is a plain one."""
+    if re.fullmatch(r"[A-Za-z_]\w*", own, re.ASCII):
+        return own
+    return re.sub(r"\W", "_", f"{name}_dim{axis}", flags=re.ASCII)
+
+
+def _reason(error: Exception) -> str:
+    return re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", str(error).strip())[:300]

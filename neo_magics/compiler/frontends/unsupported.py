@@ -1,0 +1,28 @@
+"""The one error for operators that cannot be converted, in Neo's wording."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from neo_magics.errors import UnsupportedOperatorsError
+
+_SHOWN = 3  # places named per operator
+
+
+def unsupported(framework: str, missing: Mapping[str, Sequence[str]]) -> UnsupportedOperatorsError:
+    """All operators of `missing` at once; its values say where in the model each of them is."""
+    names = ", ".join(sorted(missing))
+    places = "; ".join(f"{name} in {_some(where)}" for name, where in sorted(missing.items()) if any(where))
+    return UnsupportedOperatorsError(
+        f"TVM cannot convert {framework} model. Please make sure the framework you selected is correct. "
+        f"The following operators are not implemented: {{{names}}}" + (f" ({places})." if places else "."),
+        hint="Replace them in the model, or run those parts outside of it.",
+        operators=sorted(missing),
+        places={name: [place for place in where if place] for name, where in missing.items()},
+    )
+
+
+def _some(places: Sequence[str]) -> str:
+    named = list(dict.fromkeys(place for place in places if place))
+    more = f" and {len(named) - _SHOWN} more" if len(named) > _SHOWN else ""
+    return ", ".join(named[:_SHOWN]) + more
