@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from neo_magics.runtime.compare import Comparison
 
 POLL_SECONDS = 0.2
+SETTLE_SECONDS = 120.0  # for a measurement; it is bounded itself
 
 
 class StoppedWaiting(KeyboardInterrupt):
@@ -46,6 +47,8 @@ class Job:
     def __init__(self, name: str, backend: Backend) -> None:
         self.name = name
         self.backend = backend
+        # Set by the panels that follow this job once they are done, measurement included.
+        self.followers: list[threading.Event] = []
 
     @classmethod
     def open(cls, name: str, backend: str | Backend | None = None) -> Job:
@@ -71,6 +74,9 @@ class Job:
     def wait(self, timeout: float | None = None, *, progress: Callable[[Job], None] | None = None) -> Job:
         """Wait for COMPLETED, at most `timeout` seconds; `progress` is called between looks.
 
+        Where a panel of this notebook follows the job, its measurement is waited for too: what the next
+        cell computes would disturb it.
+
         Raises:
             JobFailedError: the job ended otherwise; the message holds its FailureReason.
             TimeoutError: it has not ended yet; it goes on.
@@ -83,10 +89,16 @@ class Job:
                 if progress:
                     progress(self)
                 time.sleep(POLL_SECONDS)
+            self._settle()
         except KeyboardInterrupt as interrupt:
             raise StoppedWaiting(self.name) from interrupt
         self._check(answer)
         return self
+
+    def _settle(self) -> None:
+        """Wait for the panels that follow this job."""
+        for follower in self.followers:
+            follower.wait(SETTLE_SECONDS)
 
     def _check(self, answer: dict[str, Any]) -> None:
         status = answer["CompilationJobStatus"]
@@ -151,6 +163,7 @@ class Job:
         """Measure the source model and the compiled one now; see `neo_magics.measurement.compare_job`."""
         from neo_magics.measurement import compare_job
 
+        self._settle()
         return compare_job(self, x, labels, **options)
 
     @property

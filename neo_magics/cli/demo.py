@@ -34,8 +34,8 @@ def main(words: list[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="neo-magics demo",
-        description="Train (or take) a small network for handwritten digits, compile it in a job of the local "
-        "service, run it, and measure it before and after. Needs no network.",
+        description="Train (or take) a small network for handwritten digits, compile it in a job of the local"
+        " service, run it, and measure it before and after. Needs no network.",
     )
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
     parser.add_argument("--home", type=Path, help="folder for all state (default: NEO_MAGICS_HOME)")

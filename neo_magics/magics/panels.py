@@ -18,5 +18,6 @@ def open_panel(owner: NeoMagics, job: Job, *, measure: bool) -> JobPanel:
     surface = NotebookSurface(job.stop) if live else TextSurface()
     panel = JobPanel(job, surface, measure=measure_here if measure else None)
     if panel.refresh() and live:
+        job.followers.append(panel.frozen)
         owner.refresher.add(panel)
     return panel

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,5 +35,41 @@ class ComparisonView:
 
 
 def comparison_view(comparison: Any) -> ComparisonView:
-    """The view of a `neo_magics.runtime.compare.Comparison`."""
-    raise NotImplementedError
+    """The view of a `neo_magics.runtime.compare.Comparison`, from what its `to_dict` says."""
+    body: Mapping[str, Any] = comparison.to_dict()
+    low, high = body["ratio_interval"]
+    difference = body.get("difference") or {}
+    return ComparisonView(
+        verdict=body["verdict"],
+        ratio=body["ratio"],
+        direction=_direction(low, high),
+        certainty=f"95 % interval of the ratio: {low:.2f} to {high:.2f}",
+        sides=(_side(body["before"]), _side(body["after"])),
+        difference=f"{difference['max_abs']:.1e}" if "max_abs" in difference else "",
+        conditions=_conditions(body),
+    )
+
+
+def _direction(low: float, high: float) -> str:
+    """Faster or slower only where the whole interval says so."""
+    return "faster" if low > 1 else "slower" if high < 1 else "same"
+
+
+def _side(body: Mapping[str, Any]) -> SideView:
+    return SideView(
+        label=body["label"],
+        samples=body["samples_ms"],
+        median=body["median_ms"],
+        p95=body["p95_ms"],
+        size=body.get("size_bytes"),
+        load=body.get("load_seconds"),
+        memory=body.get("peak_memory_bytes"),
+        accuracy=body.get("accuracy"),
+    )
+
+
+def _conditions(body: Mapping[str, Any]) -> str:
+    runs = len(body["before"]["samples_ms"])
+    threads, rounds = body.get("threads", 1), body.get("rounds", 1)
+    workers = f"{threads} thread{'s' if threads != 1 else ''}"
+    return f"{runs} runs a side in {rounds} alternating rounds, {workers}, processes of their own."

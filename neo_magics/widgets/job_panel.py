@@ -134,7 +134,10 @@ class NotebookSurface:
         self._id = uuid.uuid4().hex
         self._html = ipywidgets.HTML()
         self._button = ipywidgets.Button(
-            description="Stop", icon="stop", tooltip="Stop this job", layout={"width": "auto", "align_self": "flex-start"}
+            description="Stop",
+            icon="stop",
+            tooltip="Stop this job",
+            layout={"width": "auto", "align_self": "flex-start"},
         )
         self._button.on_click(lambda _button: self._clicked(stop))
         self._box = ipywidgets.VBox([self._html, self._button])

@@ -1,0 +1,70 @@
+"""The main job in a real kernel: a cell becomes a job, its panel freezes, its model runs and is compared."""
+
+from __future__ import annotations
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+SETUP = """%load_ext neo_magics
+import torch
+from torch import nn
+x = torch.randn(1, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+torch.manual_seed(0)
+model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 10)).eval()"""
+
+
+def execute(*cells):
+    """The outputs of each cell, run by nbclient as nbconvert, nbval and papermill do."""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in (SETUP, *cells)])
+    NotebookClient(notebook, timeout=120, kernel_name="python3", store_widget_state=False).execute()
+    return [cell.outputs for cell in notebook.cells[1:]]
+
+
+def text_of(outputs):
+    return "".join(out.get("text", "") or out.data.get("text/plain", "") for out in outputs)
+
+
+@pytest.fixture(autouse=True)
+def quiet_kernels(monkeypatch):
+    """jupyter_client and zmq warn about their own habits; the kernels get no warning filter of pytest's."""
+    monkeypatch.setenv("PYTHONWARNINGS", "ignore")
+    monkeypatch.setenv("JUPYTER_PLATFORM_DIRS", "1")
+
+
+@pytest.mark.filterwarnings("default")
+def test_from_a_cell_to_a_measured_model():
+    panel, waited, called, compared, listed = execute(
+        "%%compile --target local --input x -o job\nmodel",
+        "job.wait()\nprint(job.status)",
+        "print(float((job.load()(x) - model(x)).abs().max()) < 1e-5)",
+        "job.compare(x)",
+        "%neo jobs",
+    )
+    assert text_of(waited) == "COMPLETED\n"
+    assert text_of(called) == "True\n"
+    assert sorted(panel[0].data) == ["text/html", "text/plain"]
+    assert "neo-verdict" in panel[0].data["text/html"]
+    for word in ("median", "p95", "largest difference"):
+        assert word in text_of(compared)
+    assert "✓ Completed" in text_of(listed)
+    assert " × " in text_of(listed)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_waiting_in_the_cell_and_the_line_magic():
+    panel, checked = execute(
+        "job = %compile model --input x --wait --no-compare --name net",
+        "print(job, job.report['verification']['max_abs_difference'] < 1e-4)",
+    )
+    assert text_of(checked) == "<Job net: COMPLETED> True\n"
+    assert text_of(panel).startswith("net: completed")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_a_job_for_another_machine_is_not_measured():
+    (panel,) = execute("%compile model --input x --target rasp4b --wait")
+    assert "completed" in text_of(panel)
+    assert "Not measured: This artifact was compiled for ARM64" in text_of(panel)

@@ -1,0 +1,40 @@
+"""A comparison's view follows from its dictionary, and promises nothing that the interval does not hold."""
+
+import pytest
+
+from neo_magics.widgets.comparison_view import comparison_view
+
+
+class Measured:
+    def __init__(self, low, high):
+        side = {"samples_ms": [1.0, 2.0], "median_ms": 1.5, "p95_ms": 2.0}
+        self.body = {
+            "verdict": "1.5 × faster",
+            "ratio": 1.5,
+            "ratio_interval": [low, high],
+            "difference": {"max_abs": 2.4e-7},
+            "threads": 2,
+            "rounds": 6,
+            "before": {"label": "PyTorch 2.13.0", **side, "size_bytes": 10, "accuracy": 0.9},
+            "after": {"label": "compiled", **side},
+        }
+
+    def to_dict(self):
+        return self.body
+
+
+def test_figures():
+    view = comparison_view(Measured(1.4, 1.6))
+    before, after = view.sides
+    assert (before.label, before.size, before.accuracy) == ("PyTorch 2.13.0", 10, 0.9)
+    assert (after.median, after.p95, after.size, after.accuracy) == (1.5, 2.0, None, None)
+    assert view.difference == "2.4e-07"
+    assert view.certainty == "95 % interval of the ratio: 1.40 to 1.60"
+    assert view.conditions == "2 runs a side in 6 alternating rounds, 2 threads, processes of their own."
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "direction"), [(1.1, 1.3, "faster"), (0.5, 0.9, "slower"), (0.9, 1.2, "same")]
+)
+def test_direction(low, high, direction):
+    assert comparison_view(Measured(low, high)).direction == direction
