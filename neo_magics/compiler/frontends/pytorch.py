@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from neo_magics.compiler.frontends.imported import ImportedModel
 from neo_magics.compiler.frontends.relax_tools import bind_sizes
 from neo_magics.compiler.frontends.shapes import by_name, check_shape, config_of
 from neo_magics.compiler.frontends.torch_program import program_to_module
+from neo_magics.compiler.frontends.torchscript import Recorded, record_script
 from neo_magics.errors import InputError
 
 
@@ -28,9 +30,8 @@ def import_folder(folder: Path, input_config: InputConfig | None, options: Compi
     if kind is TorchFile.EXPORTED:
         return import_program(load_pt2(path, trust_pickle=options.trust_pickle), input_config)
     if kind is TorchFile.SCRIPT:
-        from neo_magics.compiler.frontends.torchscript import script_to_program
-
-        return import_program(script_to_program(load_script(path), folder, input_config, options), None)
+        recorded = record_script(load_script(path), folder, input_config, options)
+        return _renamed(import_program(recorded.program, None), recorded)
     if kind is TorchFile.PICKLE:
         raise untrusted_pickle(path)
     raise InputError(
@@ -58,6 +59,19 @@ def import_program(program: Any, input_config: InputConfig | None) -> ImportedMo
         outputs=tuple(TensorSpec(o.name, _with(o.shape, sizes), o.dtype) for o in outputs),
         framework_version=torch_version(),
         derived_input_config=config_of({i.name: i.shape for i in fixed_inputs}),
+    )
+
+
+def _renamed(model: ImportedModel, recorded: Recorded) -> ImportedModel:
+    """`model` with the names of a recorded TorchScript module."""
+    inputs = zip(model.inputs, recorded.input_names, strict=True)
+    outputs = zip(model.outputs, recorded.output_names, strict=True)
+    named = tuple(replace(spec, name=name) for spec, name in inputs)
+    return replace(
+        model,
+        inputs=named,
+        outputs=tuple(replace(spec, name=name) for spec, name in outputs),
+        derived_input_config=config_of({spec.name: spec.shape for spec in named}),
     )
 
 
