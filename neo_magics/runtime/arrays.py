@@ -1,0 +1,98 @@
+"""Arrays in and out of TVM's runtime without copies: NumPy, PyTorch, ml_dtypes.
+
+Kernels may assume that data starts at a multiple of 64 bytes and is dense; what is not so is copied.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+
+from neo_magics.errors import ArtifactError
+from neo_magics.runtime.libraries import load_runtime
+
+ALIGNMENT = 64  # bytes
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def numpy_dtype(name: str) -> np.dtype[Any]:
+    """The dtype called `name`, of NumPy or of ml_dtypes ("bfloat16")."""
+    with suppress(TypeError):
+        return np.dtype(name)
+    try:
+        import ml_dtypes
+
+        dtype: np.dtype[Any] = np.dtype(getattr(ml_dtypes, name))
+        return dtype
+    except (ImportError, AttributeError, TypeError) as error:
+        raise ArtifactError(f"The dtype {name!r} is unknown here.", hint="pip install ml_dtypes") from error
+
+
+def is_torch(value: object) -> bool:
+    """Whether `value` is a PyTorch tensor; never imports PyTorch."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(value, torch.Tensor)
+
+
+def aligned_empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """An uninitialised dense array that starts at a multiple of 64 bytes."""
+    size = math.prod(shape) * dtype.itemsize
+    raw = np.empty(size + ALIGNMENT, np.uint8)
+    start = -raw.ctypes.data % ALIGNMENT
+    return raw[start : start + size].view(dtype).reshape(shape)
+
+
+def to_tensor(array: Array, dtype: str) -> Any:
+    """The TVM tensor for `array`, sharing its memory unless that is unaligned, strided or read-only."""
+    ffi = load_runtime()
+    if not (array.flags.c_contiguous and array.flags.writeable and array.ctypes.data % ALIGNMENT == 0):
+        copy = aligned_empty(array.shape, array.dtype)
+        copy[...] = array
+        array = copy
+    if _in_dlpack(array.dtype):
+        return ffi.from_dlpack(array)
+    return _view(ffi.from_dlpack(array.view(_carrier(array.dtype))), array.shape, dtype)
+
+
+def torch_to_tensor(value: Any) -> Any:
+    """The TVM tensor for a PyTorch CPU tensor, sharing its memory where that is aligned and dense."""
+    value = value.detach()
+    if value.is_conj() or value.is_neg():
+        value = value.resolve_conj().resolve_neg()
+    dense = value.contiguous()
+    if dense.data_ptr() % ALIGNMENT:
+        dense = dense.clone()  # PyTorch allocates at multiples of 64
+    return load_runtime().from_dlpack(dense)
+
+
+def to_numpy(tensor: Any) -> Array:
+    """The NumPy array on the memory of a TVM tensor."""
+    dtype = numpy_dtype(str(tensor.dtype))
+    if _in_dlpack(dtype):
+        return np.from_dlpack(tensor)
+    carrier = _carrier(dtype)
+    return np.from_dlpack(_view(tensor, tensor.shape, str(carrier))).view(dtype)
+
+
+def to_torch(tensor: Any) -> Any:
+    """The PyTorch tensor on the memory of a TVM tensor."""
+    return sys.modules["torch"].from_dlpack(tensor)
+
+
+def _in_dlpack(dtype: np.dtype[Any]) -> bool:
+    """NumPy exchanges its own dtypes only; those of ml_dtypes have kind V."""
+    return dtype.kind in "biufc"
+
+
+def _carrier(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    return np.dtype(f"uint{8 * dtype.itemsize}")
+
+
+def _view(tensor: Any, shape: tuple[int, ...], dtype: str) -> Any:
+    ffi = load_runtime()
+    view = ffi.get_global_func("runtime.TVMTensorCreateView")
+    return view(tensor, ffi.Shape(shape), ffi.dtype(dtype), 0)

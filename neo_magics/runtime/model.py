@@ -1,0 +1,93 @@
+"""A compiled model that is called like a function."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from neo_magics.artifact.manifest import Manifest, TensorSpec
+from neo_magics.errors import ExecutionError
+from neo_magics.runtime.arrays import is_torch, to_numpy, to_torch
+from neo_magics.runtime.binding import Binder
+from neo_magics.runtime.description import html_summary, text_summary
+from neo_magics.runtime.threads import default_threads, process_pools
+
+
+class CompiledModel:
+    """A loaded artifact, made by `neo_magics.runtime.load`.
+
+    Call it with arrays in the order of `inputs`, by keyword, or with one dict: it returns one array, or a
+    tuple where there are several outputs. PyTorch tensors in give PyTorch tensors out, else NumPy arrays.
+    Names, shapes and dtypes must be those of `inputs`, or `RuntimeInputError` shows what was expected.
+
+    Calls from several threads are safe and take turns. Each thread that calls has its own pool of
+    `threads` workers, as TVM's runtime keeps one for each.
+    """
+
+    def __init__(self, manifest: Manifest, entry: Any, weights: Any, *, threads: int | None = None) -> None:
+        self.manifest = manifest
+        self.threads = threads or default_threads()
+        self._entry = entry
+        self._weights = weights
+        self._weight_places = {tensor.data_ptr() for tensor in weights}
+        self._binder = Binder(manifest.inputs)
+        self._lock = threading.Lock()  # the virtual machine keeps its frames in one place
+
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        """Name, shape and dtype of each input, in order."""
+        return self.manifest.inputs
+
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        """Name, shape and dtype of each output, in order."""
+        return self.manifest.outputs
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """The output, or the tuple of outputs."""
+        outputs = self._call(self._binder.by_name(args, kwargs))
+        return outputs[0] if len(outputs) == 1 else tuple(outputs)
+
+    def run(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """The outputs by name, for inputs by name."""
+        outputs = self._call(self._binder.by_name((), inputs))
+        return {spec.name: value for spec, value in zip(self.outputs, outputs, strict=True)}
+
+    def _call(self, values: Sequence[Any]) -> list[Any]:
+        tensors = self._binder.tensors(values)
+        process_pools().use(self.threads)
+        try:
+            with self._lock:
+                result = self._entry(*tensors, self._weights)
+        except (RuntimeError, ValueError, TypeError) as error:
+            raise ExecutionError(
+                f"The compiled model failed while it ran: {_first_line(error)}",
+                hint="Compile the model again; if it goes on, please report it with the model.",
+            ) from error
+        convert = to_torch if any(map(is_torch, values)) else to_numpy
+        taken = self._weight_places.union(tensor.data_ptr() for tensor in tensors)
+        return [_own(convert(tensor), tensor, taken) for tensor in _flat(result)]
+
+    def __repr__(self) -> str:
+        return text_summary(self.manifest, self.threads)
+
+    def _repr_html_(self) -> str:
+        return html_summary(self.manifest, self.threads)
+
+
+def _flat(result: Any) -> list[Any]:
+    """The tensors of a result, which is one or a tuple of them."""
+    return [result] if hasattr(result, "data_ptr") else list(result)
+
+
+def _own(array: Any, tensor: Any, taken: set[int]) -> Any:
+    """A copy where the model handed an input or a weight through: the caller may write to outputs."""
+    if tensor.data_ptr() not in taken:
+        return array
+    return array.clone() if is_torch(array) else array.copy()
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0][:300] if lines else type(error).__name__
