@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import tvm
 from tvm import relax
 
 _ACTIVATIONS = {"LSTM": ("Sigmoid", "Tanh", "Tanh"), "GRU": ("Sigmoid", "Tanh"), "RNN": ("Tanh",)}
@@ -145,7 +146,7 @@ def _refuse_variants(kind: str, inputs: Any, attrs: dict[str, Any]) -> None:
 
 def _full_lengths(lengths: Any, x: Any) -> bool:
     whole = _known(x.ty.shape[0], "sequence length")
-    return isinstance(lengths, relax.Constant) and bool((lengths.data.numpy() == whole).all())
+    return isinstance(lengths, tvm.ir.GenericConst) and bool((lengths.data.numpy() == whole).all())
 
 
 def _initial(emit: Any, state: Any | None, index: int, zeros: Any) -> Any:

@@ -5,6 +5,14 @@ A converter takes the fx node and the importer, whose `env` maps nodes to Relax 
 `block_builder` emits.
 """
 
-from neo_magics.compiler.frontends.torch_fixes import arithmetic, indexing, matmul, resize
+from neo_magics.compiler.frontends.torch_fixes import (
+    arithmetic,
+    elementwise,
+    indexing,
+    matmul,
+    reductions,
+    resize,
+)
 
-CONVERTERS = {**indexing.CONVERTERS, **resize.CONVERTERS, **arithmetic.CONVERTERS, **matmul.CONVERTERS}
+_FAMILIES = (arithmetic, elementwise, indexing, matmul, reductions, resize)
+CONVERTERS = {name: convert for family in _FAMILIES for name, convert in family.CONVERTERS.items()}

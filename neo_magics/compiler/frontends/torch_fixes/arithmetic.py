@@ -21,7 +21,7 @@ def promoted(operator: Callable[..., Any]) -> Callable[[Any, Any], Any]:
             return _of_sizes(operator, left, right)
         dtype = importer._convert_data_type(expected.dtype)
         emit = importer.block_builder.emit
-        left, right = _as(emit, left, dtype), _as(emit, right, dtype)
+        left, right = cast_to(emit, left, dtype), cast_to(emit, right, dtype)
         alpha = node.kwargs.get("alpha", 1)
         if alpha != 1:
             right = emit(relax.op.multiply(right, relax.const(alpha, dtype)))
@@ -39,21 +39,34 @@ def compared(operator: Callable[..., Any]) -> Callable[[Any, Any], Any]:
         values = [arg.meta["val"] if hasattr(arg, "meta") else arg for arg in node.args[:2]]
         dtype = importer._convert_data_type(torch.result_type(*values))
         emit = importer.block_builder.emit
-        left, right = (_as(emit, importer._retrieve_args(arg), dtype) for arg in node.args[:2])
+        left, right = (cast_to(emit, importer._retrieve_args(arg), dtype) for arg in node.args[:2])
         return emit(operator(left, right))
 
     return convert
+
+
+def divided(node: Any, importer: Any) -> Any:
+    """aten.div with a rounding mode, in PyTorch's dtype. TVM fails on whole numbers other than int32."""
+    emit = importer.block_builder.emit
+    dtype = importer._convert_data_type(node.meta["val"].dtype)
+    left, right = (cast_to(emit, importer._retrieve_args(arg), dtype) for arg in node.args[:2])
+    mode = node.kwargs.get("rounding_mode")
+    if mode == "floor":
+        return emit(relax.op.floor_divide(left, right))
+    quotient = emit(relax.op.divide(left, right))
+    return emit(relax.op.trunc(quotient)) if mode == "trunc" and dtype.startswith("float") else quotient
 
 
 def cumulative_sum(node: Any, importer: Any) -> Any:
     """aten.cumsum in PyTorch's result dtype. TVM: the sum of booleans stays boolean."""
     x, axis = importer.env[node.args[0]], node.args[1]
     dtype = importer._convert_data_type(node.meta["val"].dtype)
-    cast = _as(importer.block_builder.emit, x, dtype)
+    cast = cast_to(importer.block_builder.emit, x, dtype)
     return importer.block_builder.emit(relax.op.cumsum(cast, axis, dtype))
 
 
-def _as(emit: Callable[[Any], Any], value: Any, dtype: str) -> Any:
+def cast_to(emit: Callable[[Any], Any], value: Any, dtype: str) -> Any:
+    """A tensor or number as a tensor of `dtype`."""
     if not isinstance(value, relax.Expr) or not isinstance(getattr(value, "ty", None), relax.TensorType):
         return _constant(emit, value, dtype)
     return value if str(value.ty.dtype) == dtype else emit(relax.op.astype(value, dtype))
@@ -89,5 +102,9 @@ _COMPARISONS = {
 CONVERTERS = {
     **{f"{n}.{kind}": promoted(op) for n, op in _ARITHMETIC.items() for kind in ("Tensor", "Scalar")},
     **{f"{n}.{kind}": compared(op) for n, op in _COMPARISONS.items() for kind in ("Tensor", "Scalar")},
+    "div.Tensor_mode": divided,
+    "div.Scalar_mode": divided,
+    "__lshift__.Scalar": promoted(relax.op.left_shift),
+    "__rshift__.Scalar": promoted(relax.op.right_shift),
     "cumsum.default": cumulative_sum,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import tvm
 from tvm import relax
 
 
@@ -21,13 +22,27 @@ def select(node: Any, importer: Any) -> Any:
 
 
 def index_tensor(node: Any, importer: Any) -> Any:
-    """aten.index.Tensor. TVM: negative indices read out of bounds; a mask as index is refused here."""
-    data = importer.env[node.args[0]]
-    shape = importer.shape_of(data)
-    for position, index in enumerate(node.args[1]):
-        if index is not None:
-            importer.env[index] = _not_negative(importer, importer.env[index], shape[position])
-    return importer._index_tensor(node)
+    """aten.index.Tensor. TVM reads negative indices out of bounds, and takes an outer product of indices
+    that PyTorch pairs up.
+
+    Indexed axes come first and are merged into one, from which a single `take` picks; the new axes go
+    where PyTorch puts them.
+    """
+    emit = importer.block_builder.emit
+    data, shape = importer.env[node.args[0]], list(importer.shape_of(importer.env[node.args[0]]))
+    axes = [axis for axis, index in enumerate(node.args[1]) if index is not None]
+    indices = [_not_negative(importer, importer.env[node.args[1][axis]], shape[axis]) for axis in axes]
+    if len(axes) == 1:
+        return emit(relax.op.take(data, indices[0], axes[0]))
+    rest = [axis for axis in range(len(shape)) if axis not in axes]
+    first = emit(relax.op.permute_dims(data, axes + rest))
+    merged = emit(relax.op.reshape(first, [-1, *(shape[axis] for axis in rest)]))
+    position = indices[0]
+    for axis, index in zip(axes[1:], indices[1:], strict=True):
+        size = _scalar(importer, shape[axis], str(index.ty.dtype))
+        position = emit(relax.op.add(emit(relax.op.multiply(position, size)), index))
+    taken = emit(relax.op.take(merged, position, 0))
+    return _placed(importer, taken, len(position.ty.shape), axes)
 
 
 def gather(node: Any, importer: Any) -> Any:
@@ -41,11 +56,21 @@ def _not_negative(importer: Any, index: Any, size: Any) -> Any:
     dtype = str(index.ty.dtype)
     if dtype == "bool":
         raise NotImplementedError("a boolean mask as an index gives a size that depends on values")
-    if isinstance(index, relax.Constant) and not (index.data.numpy() < 0).any():
+    if isinstance(index, tvm.ir.GenericConst) and not (index.data.numpy() < 0).any():
         return index
     extent = _scalar(importer, size, dtype)
     negative = emit(relax.op.less(index, relax.const(0, dtype)))
     return emit(relax.op.where(negative, emit(relax.op.add(index, extent)), index))
+
+
+def _placed(importer: Any, taken: Any, new: int, axes: list[int]) -> Any:
+    """The new axes stay in front, unless the indexed ones were neighbours: then they take their place."""
+    if axes != list(range(axes[0], axes[-1] + 1)) or axes[0] == 0:
+        return taken
+    rank = len(taken.ty.shape)
+    before = list(range(new, new + axes[0]))
+    order = before + list(range(new)) + list(range(new + axes[0], rank))
+    return importer.block_builder.emit(relax.op.permute_dims(taken, order))
 
 
 def _scalar(importer: Any, size: Any, dtype: str) -> Any:

@@ -1,0 +1,119 @@
+"""Operators that PyTorch's core set keeps and TVM lacks (or gets wrong), in terms of others.
+
+Written in PyTorch, so that torch.export's own decomposition applies them. A function that returns
+NotImplemented leaves the operator as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+
+def decomposition_table() -> dict[Any, Callable[..., Any]]:
+    """torch.export's default table, and ours."""
+    import torch
+
+    aten = torch.ops.aten
+    table: dict[Any, Callable[..., Any]] = dict(torch.export.default_decompositions())
+    table.update(
+        {
+            aten.var_mean.correction: _var_mean,
+            aten.min.dim: _min_dim,
+            aten.exp2.default: _exp2,
+            aten.hypot.default: _hypot,
+            aten._cdist_forward.default: _cdist,
+            aten.unfold.default: _unfold,
+            aten.adaptive_max_pool2d.default: _adaptive_max_pool2d,
+            aten.native_group_norm.default: _group_norm,
+            aten.avg_pool2d.default: _avg_pool2d,
+            aten.upsample_bilinear2d.vec: _upsample_bilinear2d,
+        }
+    )
+    return table
+
+
+def _var_mean(x: Any, dim: Any = None, *, correction: Any = None, keepdim: bool = False) -> Any:
+    axes = tuple(range(x.dim())) if dim is None else tuple(dim)
+    return x.var(axes, correction=1 if correction is None else correction, keepdim=keepdim), x.mean(axes, keepdim)
+
+
+def _min_dim(x: Any, dim: int, keepdim: bool = False) -> Any:
+    return x.amin(dim, keepdim), x.argmin(dim, keepdim)
+
+
+def _exp2(x: Any) -> Any:
+    return 2.0**x
+
+
+def _hypot(x: Any, y: Any) -> Any:
+    return (x * x + y * y).sqrt()
+
+
+def _cdist(a: Any, b: Any, p: float, mode: Any = None) -> Any:  # noqa: ARG001  the operator's signature
+    if p not in (1.0, 2.0):
+        return NotImplemented
+    difference = a.unsqueeze(-2) - b.unsqueeze(-3)
+    return difference.abs().sum(-1) if p == 1.0 else (difference * difference).sum(-1).sqrt()
+
+
+def _unfold(x: Any, dimension: int, size: int, step: int) -> Any:
+    """Windows of `size` along a dimension, as one gather."""
+    import torch
+
+    axis = dimension % x.dim()
+    count = (x.shape[axis] - size) // step + 1
+    index = torch.arange(count)[:, None] * step + torch.arange(size)[None, :]
+    return x.index_select(axis, index.flatten()).unflatten(axis, (count, size)).movedim(axis + 1, -1)
+
+
+def _adaptive_max_pool2d(x: Any, output_size: Any) -> Any:
+    """Where the windows are all alike it is a plain pooling."""
+    import torch
+
+    height, width = x.shape[-2:]
+    rows, columns = output_size
+    if height % rows or width % columns:
+        return NotImplemented
+    kernel = (height // rows, width // columns)
+    return torch.ops.aten.max_pool2d_with_indices.default(x, kernel, kernel)
+
+
+def _group_norm(x: Any, weight: Any, bias: Any, n: int, c: int, hw: int, group: int, eps: float) -> Any:
+    """Without weights TVM's converter fails; with them it is kept whole."""
+    if weight is not None and bias is not None:
+        return NotImplemented
+    grouped = x.reshape(n, group, -1)
+    mean = grouped.mean(-1, keepdim=True)
+    scale = (grouped.var(-1, correction=0, keepdim=True) + eps).rsqrt()
+    out = ((grouped - mean) * scale).reshape(x.shape)
+    shape = [1, c] + [1] * (x.dim() - 2)
+    out = out if weight is None else out * weight.view(shape)
+    out = out if bias is None else out + bias.view(shape)
+    return out, mean.reshape(n, group), scale.reshape(n, group)
+
+
+def _avg_pool2d(  # noqa: PLR0913  the operator's signature
+    x: Any, kernel: Any, stride: Any = (), padding: Any = 0, ceil: bool = False,
+    count_include_pad: bool = True, divisor: int | None = None,
+) -> Any:  # fmt: skip
+    """TVM forgets the divisor: windows of one size are averaged and scaled."""
+    import torch
+
+    if divisor is None or ceil:
+        return NotImplemented
+    area = kernel[0] * kernel[-1]
+    mean = torch.ops.aten.avg_pool2d.default(x, kernel, stride or kernel, padding, False, True)
+    return mean * (area / divisor)
+
+
+def _upsample_bilinear2d(x: Any, size: Any, align_corners: bool, factors: Any) -> Any:
+    """TVM derives the step from the sizes; PyTorch from the factor, which differs where it is not exact."""
+    import torch
+
+    if size is not None or align_corners:
+        return NotImplemented
+    if all(float(n * f).is_integer() for n, f in zip(x.shape[-2:], factors, strict=True)):
+        return NotImplemented
+    overload = torch.ops.aten.upsample_bilinear2d.vec
+    return torch._decomp.decomposition_table[overload](x, size, align_corners, factors)

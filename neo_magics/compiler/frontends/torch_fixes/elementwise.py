@@ -1,0 +1,80 @@
+"""Element by element: activations whose factors TVM drops, whole numbers where it wants floats."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tvm import relax
+
+from neo_magics.compiler.frontends.torch_fixes.arithmetic import cast_to
+
+
+def elu(node: Any, importer: Any) -> Any:
+    """aten.elu(x, alpha, scale, input_scale). TVM forgets both scales, so SELU is wrong."""
+    emit = importer.block_builder.emit
+    x = importer.env[node.args[0]]
+    alpha, scale, input_scale = (list(node.args[1:]) + [1.0, 1.0, 1.0][len(node.args) - 1 :])[:3]
+    dtype = str(x.ty.dtype)
+
+    def constant(value: float) -> Any:
+        return relax.const(value, dtype)
+
+    # Of the negative part only, so that exp cannot overflow where it is not used.
+    low = emit(relax.op.multiply(emit(relax.op.minimum(x, constant(0.0))), constant(input_scale)))
+    bent = emit(relax.op.subtract(emit(relax.op.exp(low)), constant(1.0)))
+    negative = emit(relax.op.multiply(bent, constant(alpha * scale)))
+    positive = emit(relax.op.multiply(emit(relax.op.maximum(x, constant(0.0))), constant(scale)))
+    return emit(relax.op.add(positive, negative))
+
+
+def of_floats(operator: Callable[..., Any]) -> Callable[[Any, Any], Any]:
+    """A function of floats; PyTorch takes whole numbers too."""
+
+    def convert(node: Any, importer: Any) -> Any:
+        emit = importer.block_builder.emit
+        dtype = importer._convert_data_type(node.meta["val"].dtype)
+        return emit(operator(cast_to(emit, importer.env[node.args[0]], dtype)))
+
+    return convert
+
+
+def clamp(node: Any, importer: Any) -> Any:
+    """aten.clamp. TVM: a missing bound of whole numbers becomes infinity, which they do not have."""
+    emit = importer.block_builder.emit
+    dtype = importer._convert_data_type(node.meta["val"].dtype)
+    x = cast_to(emit, importer.env[node.args[0]], dtype)
+    low = node.args[1] if len(node.args) > 1 else node.kwargs.get("min")
+    high = node.args[2] if len(node.args) > 2 else node.kwargs.get("max")
+    for bound, operator in ((low, relax.op.maximum), (high, relax.op.minimum)):
+        if bound is not None:
+            x = emit(operator(x, cast_to(emit, importer._retrieve_args(bound), dtype)))
+    return x
+
+
+def concatenate(node: Any, importer: Any) -> Any:
+    """aten.cat of tensors of different dtypes, in their common one."""
+    emit = importer.block_builder.emit
+    dtype = importer._convert_data_type(node.meta["val"].dtype)
+    axis = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim", 0)
+    parts = [cast_to(emit, importer.env[part], dtype) for part in node.args[0]]
+    return emit(relax.op.concat(parts, axis))
+
+
+def scatter_add(node: Any, importer: Any) -> Any:
+    """aten.scatter_add."""
+    x, axis, index, source = (importer._retrieve_args(arg) for arg in node.args[:4])
+    return importer.block_builder.emit(relax.op.scatter_elements(x, index, source, axis, "add"))
+
+
+_OF_FLOATS = (
+    "acos asin atan cos cosh erf exp log sigmoid sin sinh sqrt tan tanh acosh asinh atanh rsqrt".split()
+)
+CONVERTERS = {
+    **{f"{name}.default": of_floats(getattr(relax.op, name)) for name in _OF_FLOATS},
+    "elu.default": elu,
+    "clamp.default": clamp,
+    "clamp.Tensor": clamp,
+    "cat.default": concatenate,
+    "scatter_add.default": scatter_add,
+}
