@@ -29,7 +29,7 @@ _ENTRY = "entry.json"
 
 @dataclass(frozen=True)
 class CacheEntry:
-    """A hit: the archive (a file of the caller's own), its BLAKE2 digest, what was stored with it, and when."""
+    """A hit: the archive (the caller's own file), its BLAKE2 digest, what was stored with it, and when."""
 
     archive: Path
     digest: str
@@ -56,7 +56,7 @@ class CompileCache:
         self.limit_bytes = limit_bytes
 
     def get(self, key: str) -> CacheEntry | None:
-        """The entry, its archive linked into `scratch` and checked; None where there is none or it is damaged."""
+        """The entry, its archive linked into `scratch` and checked; None for none or a damaged one."""
         entry = self.folder / key
         archive = self._scratch_path()
         try:

@@ -44,7 +44,8 @@ class CompileContext:
         self.input_uri: str = source["S3Uri"]
         self.framework: str = source["Framework"]
         self.framework_version: str = source.get("FrameworkVersion", "")
-        self.input_config = input_config.parse(source.get("DataInputConfig"))
+        shapes = source.get("DataInputConfig")
+        self.input_config = input_config.parse(shapes) if shapes else None
         output = self.request["OutputConfig"]
         self.device = devices.resolve(output)
         self.options = compiler_options.parse(output.get("CompilerOptions"))

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from neo_magics.errors import CompilationError, NeoMagicsError, ResourceError, failure_reason
 from neo_magics.jobs import compile_stages as stages
-from neo_magics.jobs.compile_context import CompileContext
+from neo_magics.jobs.compile_context import CompileContext, archive_stem
 from neo_magics.jobs.emitter import Emitter, take_standard_output
 from neo_magics.jobs.work_folder import WorkFolder
 from neo_magics.settings import Settings
@@ -42,6 +42,8 @@ def compile_model(context: CompileContext) -> None:
         device=context.device,
         options=context.options,
         out=context.out,
+        name=archive_stem(context.input_uri),
+        source_digest=context.archive_digest,
     )
     context.manifest = compile_model(request, context.emit)
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from neo_magics.api.events import LogLine, ReportEvent, StageEvent
 from neo_magics.artifact import archive
+from neo_magics.capture.files import model_file
 from neo_magics.errors import OutputError, ResourceError, StorageError
 from neo_magics.jobs.cache import CompileCache, cache_key
-from neo_magics.jobs.model_files import check_model_files
 
 if TYPE_CHECKING:
     from neo_magics.jobs.compile_context import CompileContext
@@ -31,7 +31,7 @@ def fetch(context: CompileContext) -> None:
         limit = context.settings.unpacked_limit_mb << 20
         archive.unpack(context.archive, context.source, limit_bytes=limit)
         context.archive.unlink()
-        check_model_files(context.source, context.framework)
+        model_file(context.source, context.framework)
 
 
 def look_up(context: CompileContext) -> None:
@@ -46,13 +46,14 @@ def look_up(context: CompileContext) -> None:
     context.report = dict(hit.details)
     for stage in _SKIPPED:
         context.emit(StageEvent(stage, "cached", 0.0))
-    context.emit(LogLine(f"The artifact compiled at {hit.created} from the same model, options and tools is used."))
+    context.emit(LogLine(f"The artifact compiled at {hit.created} from the same input is used again."))
 
 
 def package(context: CompileContext) -> None:
     """Write the report beside the library and pack the artifact."""
     with context.emit.timed("package"):
-        (context.out / "report.json").write_text(json.dumps(context.report, indent=2) + "\n", encoding="utf-8")
+        text = json.dumps(context.report, indent=2) + "\n"
+        (context.out / "report.json").write_text(text, encoding="utf-8")
         assert context.manifest is not None  # the compile stage comes first
         context.manifest = context.manifest.write(context.out)
         context.artifact = context.work.path / "artifact.tar.gz"

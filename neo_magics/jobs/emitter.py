@@ -1,4 +1,4 @@
-"""The compile child's voice: events as lines on what was its standard output; all other output is kept apart."""
+"""The compile child's voice: events as lines on what was its standard output, apart from all other output."""
 
 from __future__ import annotations
 

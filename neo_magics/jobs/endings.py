@@ -10,7 +10,7 @@ from neo_magics.errors import CompilationError, NeoMagicsError, ResourceError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from neo_magics.jobs.store import JobRecord
+    from neo_magics.jobs.record import JobRecord
 
 _TAIL_CHARACTERS = 400
 
@@ -82,7 +82,7 @@ def died(record: JobRecord, last_words: Sequence[str]) -> NeoMagicsError:
 
 
 def signal_name(number: int) -> str:
-    """"SIGSEGV" for 11; "signal 99" for one without a name."""
+    """`SIGSEGV` for 11; `signal 99` for one without a name."""
     try:
         return signal.Signals(number).name
     except ValueError:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 _PR_SET_PDEATHSIG = 1
 _OOM_FIRST = "600"  # the kernel's out-of-memory killer takes the compile child before a notebook
@@ -90,7 +90,7 @@ def start_child(
     )  # fmt: skip
 
 
-def _bind_child(parent: int) -> object:
+def _bind_child(parent: int) -> Callable[[], None]:
     """What the child does between fork and exec."""
     prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 

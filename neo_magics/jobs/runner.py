@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 COMPILE_CHILD = (sys.executable, "-m", "neo_magics.jobs.compile_job")
 _RUNNING = (JobStatus.INPROGRESS,)
+_BUSY_SECONDS = 1.0  # a locked store must not keep the supervisor from its child for long
 _DEFAULT_SECONDS = 900  # what SageMaker's SDKs give where the request says nothing
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TVM_NUM_THREADS")
 
@@ -89,13 +90,11 @@ class Runner:
 
     def _begin(self, store: JobStore) -> bool:
         me = Identity.of()
-        now = time.time()
         return self._change(
             store,
             JobStatus.INPROGRESS,
             (JobStatus.STARTING,),
-            started=now,
-            heartbeat=now,
+            heartbeat=time.time(),
             runner_pid=me.pid,
             runner_started=me.started,
         )
@@ -154,14 +153,11 @@ class Runner:
     def _finish(self, store: JobStore, status: JobStatus, **columns: Any) -> None:
         """The files go first: who sees the last status finds nothing left over."""
         self.work.remove()
-        ended = {"ended": time.time(), "runner_pid": None}
-        if status == JobStatus.STOPPED or not self._change(store, status, _RUNNING, **ended, **columns):
+        if status == JobStatus.STOPPED or not self._change(store, status, _RUNNING, **columns):
             # Also where a stop came in the last moment: it is the user's word.
-            self._change(store, JobStatus.STOPPED, (JobStatus.STOPPING,), **ended)
+            self._change(store, JobStatus.STOPPED, (JobStatus.STOPPING,))
 
-    def _change(
-        self, store: JobStore, to: JobStatus, expect: Collection[JobStatus], **columns: Any
-    ) -> bool:
+    def _change(self, store: JobStore, to: JobStatus, expect: Collection[JobStatus], **columns: Any) -> bool:
         return patiently(lambda: store.change(self.name, to, expect=expect, **columns))
 
     def _next_job(self, store: JobStore) -> None:
@@ -177,7 +173,7 @@ class Runner:
 def _open_store(settings: Settings) -> JobStore:
     from neo_magics.jobs.store import JobStore
 
-    return patiently(lambda: JobStore(settings.url))
+    return patiently(lambda: JobStore(settings.url, busy_seconds=_BUSY_SECONDS))
 
 
 def _say_go(child: subprocess.Popen[bytes]) -> None:

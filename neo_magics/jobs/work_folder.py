@@ -1,11 +1,11 @@
 """The folder of one running job: what is in it, how it is made, how it vanishes.
 
-    request.json   the job's request and name, for the runner and the compile child
-    child.json     pid and create time of the compile child, so that an orphan can be found
-    result.json    how the compile child ended
-    runner.log     what the runner (and what it could not hand on) wrote to standard error
-    tmp/           TMPDIR of the compile child
-    source/  out/  the unpacked model, the artifact in the making
+request.json   the job's request and name, for the runner and the compile child
+child.json     pid and create time of the compile child, so that an orphan can be found
+result.json    how the compile child ended
+runner.log     what the runner (and what it could not hand on) wrote to standard error
+tmp/           TMPDIR of the compile child
+source/  out/  the unpacked model, the artifact in the making
 """
 
 from __future__ import annotations

@@ -16,7 +16,8 @@ from neo_magics.errors import failure_reason
 from neo_magics.jobs.endings import died, waited_too_long
 
 if TYPE_CHECKING:
-    from neo_magics.jobs.store import JobRecord, JobStore
+    from neo_magics.jobs.record import JobRecord
+    from neo_magics.jobs.store import JobStore
     from neo_magics.settings import Settings
 
 _LIVE = (JobStatus.STARTING, JobStatus.INPROGRESS, JobStatus.STOPPING)
@@ -70,17 +71,13 @@ class Executor(ABC):
     def _bury(self, record: JobRecord) -> None:
         last_words = self.clean(record)
         # Its user asked for the end: the runner's death is how it came.
-        stopped = self.store.change(
-            record.name, JobStatus.STOPPED, expect=(JobStatus.STOPPING,), ended=time.time(), runner_pid=None
-        )
-        if not stopped:
+        if not self.store.change(record.name, JobStatus.STOPPED, expect=(JobStatus.STOPPING,)):
             self._fail(record, died(record, last_words), last_words)
 
     def _expire(self) -> None:
-        now = time.time()
         for record in self.store.queued():
             limit = record.request.get("StoppingCondition", {}).get("MaxPendingTimeInSeconds")
-            if limit is not None and now - _epoch(record.created) > limit:
+            if limit is not None and time.time() - record.created.timestamp() > limit:
                 self._fail(record, waited_too_long(limit), [])
 
     def _start_queued(self) -> None:
@@ -93,17 +90,8 @@ class Executor(ABC):
 
     def _fail(self, record: JobRecord, error: BaseException, lines: list[str]) -> None:
         ended = self.store.change(
-            record.name,
-            JobStatus.FAILED,
-            expect=_LIVE,
-            ended=time.time(),
-            failure_reason=failure_reason(error),
-            runner_pid=None,
+            record.name, JobStatus.FAILED, expect=_LIVE, failure_reason=failure_reason(error)
         )
         if ended:
             now = int(time.time() * 1000)
             self.store.append_log(record.name, [(now, line) for line in (*lines, str(error))])
-
-
-def _epoch(moment: object) -> float:
-    return moment if isinstance(moment, float) else float(moment.timestamp())  # type: ignore[attr-defined]

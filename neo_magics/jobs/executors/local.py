@@ -13,7 +13,8 @@ from neo_magics.jobs.work_folder import WorkFolder
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from neo_magics.jobs.store import JobRecord, JobStore
+    from neo_magics.jobs.record import JobRecord
+    from neo_magics.jobs.store import JobStore
     from neo_magics.settings import Settings
 
 _START_SECONDS = 30.0  # a runner that has not reported by then did not start
