@@ -36,7 +36,7 @@ def explain(error: Exception, backend: str) -> NeoMagicsError:
         return _answered(error, backend)
     if isinstance(error, aws.ParamValidationError):
         return ApiError("ValidationException", str(error))
-    if isinstance(error, aws.HTTPClientError):  # connection, time-out, TLS, proxy
+    if isinstance(error, aws.ConnectionError | aws.HTTPClientError):  # refused, time-out, TLS, proxy
         return BackendError(f"The backend {backend} cannot be reached: {error}.", hint=_reach_hint(backend))
     if isinstance(error, aws.NoCredentialsError | aws.PartialCredentialsError | aws.CredentialRetrievalError):
         return BackendError(f"There are no usable AWS credentials: {error}.", hint=_CREDENTIALS_HINT)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, func, select, tuple_
 
 from neo_magics.api.states import JobStatus
 from neo_magics.errors import ApiError
@@ -48,16 +48,20 @@ class Page:
 
 def list_page(connection: Connection, listing: Listing) -> Page:
     """One page of `listing`. Raises ApiError ValidationException for a foreign or damaged token."""
+    rows = connection.execute(page_statement(listing)).mappings().all()
+    records = [JobRecord.from_row(dict(row)) for row in rows[: listing.max_results]]
+    more = len(rows) > listing.max_results
+    return Page(records, _token(listing, rows[listing.max_results - 1]) if more else None)
+
+
+def page_statement(listing: Listing) -> Select[Any]:
+    """The query of a page: one row more than it holds, which tells whether there is another page."""
     column = _SORT_COLUMNS[listing.sort_by]
     conditions = _filters(listing)
     if listing.token is not None:
         conditions.append(_after(column, listing))
     order = [key.desc() if listing.descending else key.asc() for key in (column, jobs.c.name)]
-    statement = select(jobs).where(*conditions).order_by(*order).limit(listing.max_results + 1)
-    rows = connection.execute(statement).mappings().all()
-    records = [JobRecord.from_row(dict(row)) for row in rows[: listing.max_results]]
-    more = len(rows) > listing.max_results
-    return Page(records, _token(listing, rows[listing.max_results - 1]) if more else None)
+    return select(jobs).where(*conditions).order_by(*order).limit(listing.max_results + 1)
 
 
 def _filters(listing: Listing) -> list[ColumnElement[bool]]:
@@ -80,10 +84,9 @@ def _filters(listing: Listing) -> list[ColumnElement[bool]]:
 
 
 def _after(column: Any, listing: Listing) -> ColumnElement[bool]:
-    value, name = _place(listing)
-    beyond = column < value if listing.descending else column > value
-    beyond_name = jobs.c.name < name if listing.descending else jobs.c.name > name
-    return or_(beyond, and_(column == value, beyond_name))
+    # Comparing rows, not "a > x OR (a = x AND …)", lets the index find the place of a deep page.
+    key, place = tuple_(column, jobs.c.name), tuple_(*_place(listing))
+    return key < place if listing.descending else key > place
 
 
 def _place(listing: Listing) -> tuple[int | str, str]:

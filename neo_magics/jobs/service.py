@@ -5,6 +5,7 @@ Requests have been validated and their times are datetimes; answers hold datetim
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, Protocol
@@ -60,18 +61,17 @@ class JobService:
         arn = f"arn:aws:sagemaker:{region}:{account}:compilation-job/{name}"
         record = JobRecord(name, arn, members, created=moment, modified=moment)
         self.store.insert(record, tags, self.settings.max_pending_jobs)
-        self.store.append_log(name, [(now_millis(), f"Job {name} is queued.")])
-        self.executor.pump(force=True)
+        self._care(force=True)
         return {"CompilationJobArn": record.arn}
 
     def describe(self, request: Request) -> Answer:
         """Everything about a job. Raises ApiError ResourceNotFound."""
-        self.executor.pump()
+        self._care()
         return _description(self.store.get(request["CompilationJobName"]))
 
     def list_jobs(self, request: Request) -> Answer:
         """One page of summaries. Raises ApiError ValidationException for a bad token."""
-        self.executor.pump()
+        self._care()
         page = self.store.page(_listing(request))
         answer: Answer = {"CompilationJobSummaries": [_summary(record) for record in page.records]}
         return answer | ({"NextToken": page.next_token} if page.next_token else {})
@@ -92,9 +92,18 @@ class JobService:
 
     def delete(self, request: Request) -> Answer:
         """Forget a job that has ended; artifacts and log events stay, the name is free again."""
-        self.executor.pump()
+        self._care()
         self.store.delete(request["CompilationJobName"])
         return {}
+
+    def _care(self, *, force: bool = False) -> None:
+        """Let the executor start, end and bury jobs; an answer never fails because that has to wait."""
+        try:
+            self.executor.pump(force=force)
+        except ApiError as error:
+            if error.code != "ServiceUnavailable":
+                raise
+            logging.getLogger(__name__).warning("The queue is cared for later: %s", error)
 
     def add_tags(self, request: Request) -> Answer:
         """Add or overwrite tags; answers all tags of the resource."""

@@ -17,7 +17,7 @@ from neo_magics.api.states import ACTIVE, TERMINAL, JobStatus, sources
 from neo_magics.errors import ApiError
 from neo_magics.jobs.database import BUSY_SECONDS, Database
 from neo_magics.jobs.listing import Listing, Page, list_page
-from neo_magics.jobs.record import JobRecord, now, to_columns, to_micros
+from neo_magics.jobs.record import JobRecord, now, now_millis, to_columns, to_micros
 from neo_magics.jobs.schema import jobs, tags
 from neo_magics.jobs.store_logs import LogEvent, LogStore, Span
 from neo_magics.jobs.store_tags import TagStore
@@ -51,7 +51,7 @@ class JobStore:
     def insert(
         self, record: JobRecord, tag_values: Mapping[str, str] | None = None, max_pending: int | None = None
     ) -> None:
-        """Add a job and its tags.
+        """Add a job, its tags and the first line of its log.
 
         Raises ApiError ResourceInUse if the name exists, ResourceLimitExceeded if `max_pending` jobs
         already wait.
@@ -66,6 +66,7 @@ class JobStore:
             except IntegrityError as error:
                 raise _in_use(record) from error
             self.tags.write(connection, record.name, tag_values or {})
+            self.logs.write(connection, record.name, [(now_millis(), f"Job {record.name} is queued.")])
 
     def get(self, name: str) -> JobRecord:
         """The job. Raises ApiError ResourceNotFound."""

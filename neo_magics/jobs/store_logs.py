@@ -59,15 +59,20 @@ class LogStore:
     def append(self, stream: str, messages: Sequence[tuple[int, str]]) -> None:
         """Add events (milliseconds, text) in this order; the stream is made if it is not there."""
         with self._database.write() as connection:
-            moment = now_millis()
-            _ensure_stream(connection, stream, moment)
-            rows = [
-                {"stream": stream, "timestamp": when, "ingested": moment, "message": text or " "}
-                for when, text in messages
-            ]
-            if rows:
-                connection.execute(insert(log_events), rows)
-                _count_in(connection, stream, messages, moment)
+            self.write(connection, stream, messages)
+
+    @staticmethod
+    def write(connection: Connection, stream: str, messages: Sequence[tuple[int, str]]) -> None:
+        """`append` within the caller's transaction."""
+        moment = now_millis()
+        _ensure_stream(connection, stream, moment)
+        rows = [
+            {"stream": stream, "timestamp": when, "ingested": moment, "message": text or " "}
+            for when, text in messages
+        ]
+        if rows:
+            connection.execute(insert(log_events), rows)
+            _count_in(connection, stream, messages, moment)
 
     def has_stream(self, stream: str) -> bool:
         """Whether there is such a stream."""
