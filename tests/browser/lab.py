@@ -79,8 +79,8 @@ def notebook(address: str, name: str, *, width: int = 1280, height: int = 1000) 
 
 
 def command(page: Any, name: str) -> None:
-    """Run one of lab's commands, such as notebook:run-all-cells."""
-    page.evaluate(f"window.jupyterapp.commands.execute({name!r})")
+    """Start one of lab's commands, such as notebook:run-all-cells, and do not wait for its end."""
+    page.evaluate(f"() => {{ void window.jupyterapp.commands.execute({name!r}); }}")
 
 
 def _free_port() -> int:
