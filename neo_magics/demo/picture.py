@@ -27,7 +27,7 @@ class DigitsPicture:
         label = escape(repr(self), quote=True)
         return (
             f'<svg width="{width}" height="{8 * _PIXEL + _CAPTION}" role="img" aria-label="{label}" '
-            f'style="max-width:100%">{"".join(parts)}</svg>'
+            f'style="max-width:100%">{" ".join(parts)}</svg>'
         )
 
     def _digit(self, index: int, left: int) -> str:

@@ -89,7 +89,8 @@ def _axis(limit: float) -> str:
     marks = "".join(
         f'<line x1="{_percent(t, limit)}" x2="{_percent(t, limit)}" y1="0" y2="4"/>' for t in ticks
     )
-    words = "".join(_tick_label(tick, limit) for tick in ticks)
+    # The spaces are for viewers that strip the SVG and leave its words.
+    words = " ".join(_tick_label(tick, limit) for tick in ticks)
     return (
         '<svg width="100%" height="20" aria-hidden="true"><g stroke="currentColor" stroke-opacity="0.5">'
         f'<line x1="0" x2="100%" y1="0" y2="0"/>{marks}</g>'
