@@ -77,9 +77,17 @@ class JobRecord:
 _TIMES = ("created", "modified", "claimed", "started", "ended")
 
 
+def storable(text: str) -> str:
+    """`text` as every database takes it: without NUL and lone surrogates, which logs of a crash may hold."""
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+
+
 def to_columns(values: Mapping[str, Any]) -> dict[str, Any]:
     """`values` of record fields in the form of the jobs table."""
-    columns = dict(values)
+    columns: dict[str, Any] = dict(values)
+    for name, value in values.items():
+        if isinstance(value, str):
+            columns[name] = storable(value)
     for name in _TIMES:
         if isinstance(columns.get(name), datetime):
             columns[name] = to_micros(columns[name])

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, case, func, insert, or_, select, update
 
 from neo_magics.jobs.database import Database
-from neo_magics.jobs.record import now_millis
+from neo_magics.jobs.record import now_millis, storable
 from neo_magics.jobs.schema import log_events, log_streams
 
 
@@ -66,13 +66,13 @@ class LogStore:
         """`append` within the caller's transaction."""
         moment = now_millis()
         _ensure_stream(connection, stream, moment)
+        lines = [(when, storable(text) or " ") for when, text in messages]
         rows = [
-            {"stream": stream, "timestamp": when, "ingested": moment, "message": text or " "}
-            for when, text in messages
+            {"stream": stream, "timestamp": when, "ingested": moment, "message": text} for when, text in lines
         ]
         if rows:
             connection.execute(insert(log_events), rows)
-            _count_in(connection, stream, messages, moment)
+            _count_in(connection, stream, lines, moment)
 
     def has_stream(self, stream: str) -> bool:
         """Whether there is such a stream."""

@@ -159,6 +159,14 @@ def test_a_failed_insert_leaves_nothing(store: JobStore) -> None:
     assert len(store.read_log("job")) == 1
 
 
+def test_the_last_words_of_a_crash_are_kept_whatever_they_hold(store: JobStore) -> None:
+    store.insert(record("job"))
+    store.append_log("job", [(1, "a\0b\udc80c")])
+    assert store.read_log("job")[-1].message == "a\ufffdb?c"
+    assert store.change("job", S.FAILED, failure_reason="bad byte \udcff")
+    assert store.get("job").failure_reason == "bad byte ?"
+
+
 def test_a_message_is_never_empty_because_cloudwatchs_are_not(store: JobStore) -> None:
     store.append_log("job", [(1, "")])
     assert [event.message for event in store.read_log("job")] == [" "]
