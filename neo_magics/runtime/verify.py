@@ -3,8 +3,8 @@
     python -m neo_magics.runtime.verify FOLDER INPUTS.npz REFERENCE.npz
 
 prints one JSON object and exits with 0 where every output passes, 1 where one does not, 2 where it could not
-run. The process loads neither the compiler nor a framework, so that it sees what a device would see, and a crash
-of the compiled code ends only that process.
+run. The process loads neither the compiler nor a framework, so that it sees what a device would see, and a
+crash of the compiled code ends only that process.
 """
 
 from __future__ import annotations
