@@ -19,7 +19,7 @@ from neo_magics.errors import UsageError
 
 if TYPE_CHECKING:
     from neo_magics.client import Backend
-    from neo_magics.runtime.compare import Comparison
+    from neo_magics.runtime.compare import Comparison, Side
     from neo_magics.settings import Settings
 
 
@@ -57,7 +57,7 @@ def compare_job(job: MeasuredJob, x: Any = None, labels: Any = None, **options: 
         for archive, part in ((files.source, "source"), (files.artifact, "artifact")):
             unpack(archive, folder / part, limit_bytes=settings.unpacked_limit_mb * 1_000_000)
         comparison = compare(
-            Side.source(folder / "source", files.description["InputConfig"]["Framework"]),
+            _source(folder / "source", files.description),
             Side.artifact(folder / "artifact"),
             x,
             labels=labels,
@@ -65,6 +65,14 @@ def compare_job(job: MeasuredJob, x: Any = None, labels: Any = None, **options: 
         )
     save(settings, job.name, comparison.to_dict())
     return comparison
+
+
+def _source(folder: Path, description: Mapping[str, Any]) -> Side:
+    from neo_magics.api.compiler_options import parse
+    from neo_magics.runtime.compare import Side
+
+    options = parse(description["OutputConfig"].get("CompilerOptions"))
+    return Side.source(folder, description["InputConfig"]["Framework"], trust_pickle=options.trust_pickle)
 
 
 def measure_here(job: MeasuredJob) -> Comparison:

@@ -170,8 +170,6 @@ def demo_text(result: dict[str, Any]) -> str:
     with console.capture() as captured:
         console.print(table)
         console.print(f"[bold]{result['verdict']}[/] ({result['certainty']}). {result['conditions']}")
-        if not result["verdict"].endswith("faster"):
-            console.print("This network is small: what a call costs outside its kernels decides.")
         console.print(f"job       {result['job']}", highlight=False, soft_wrap=True)
         console.print(f"artifact  {result['artifact']}", highlight=False, soft_wrap=True)
     return captured.get().rstrip()
@@ -192,7 +190,7 @@ def demo_rows(result: dict[str, Any]) -> list[tuple[str, str, str]]:
         both("p95", lambda value: f"{milliseconds(value)} ms", "p95_ms"),
         both("accuracy on held-out digits", lambda value: f"{value:.1%}", "accuracy"),
         both("size", size, "size_bytes"),
-        both("load time", lambda value: f"{milliseconds(value * 1000)} ms", "load_seconds"),
+        both("load time", lambda value: f"{value:.2f} s", "load_seconds"),
         both("peak memory", size, "peak_memory_bytes"),
     ]
     rows = [row for row in rows if row[1] or row[2]]

@@ -14,7 +14,7 @@ def build() -> Any:
     """A fresh network: float32 (n, 1, 8, 8) → scores (n, 10)."""
     from torch import nn
 
-    class DigitsNet(nn.Sequential):
+    class DigitsNet(nn.Sequential):  # type: ignore[misc]
         """Named for the job that compiles it."""
 
     return DigitsNet(

@@ -17,7 +17,7 @@ ROWS: tuple[tuple[str, Callable[[SideView], str]], ...] = (
     ("p95", lambda side: f"{milliseconds(side.p95)} ms"),
     ("accuracy", lambda side: "" if side.accuracy is None else f"{side.accuracy:.1%}"),
     ("model size", lambda side: "" if side.size is None else size(side.size)),
-    ("load time", lambda side: "" if side.load is None else f"{milliseconds(side.load * 1000)} ms"),
+    ("load time", lambda side: "" if side.load is None else f"{side.load:.2f} s"),
     ("peak memory", lambda side: "" if side.memory is None else size(side.memory)),
 )
 

@@ -69,7 +69,10 @@ def _side(body: Mapping[str, Any]) -> SideView:
 
 
 def _conditions(body: Mapping[str, Any]) -> str:
-    runs = len(body["before"]["samples_ms"])
-    threads, rounds = body.get("threads", 1), body.get("rounds", 1)
+    calls = len(body["before"]["samples_ms"])
+    threads = body["threads"]
     workers = f"{threads} thread{'s' if threads != 1 else ''}"
-    return f"{runs} runs a side in {rounds} alternating rounds, {workers}, processes of their own."
+    return (
+        f"{calls} calls a side in {body['rounds']} alternating rounds, processes of their own, {workers}, "
+        f"{body['cpu']}, {body['inputs']} inputs."
+    )

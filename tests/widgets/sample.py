@@ -12,7 +12,7 @@ def comparison(before: float = 0.2, after: float = 0.1) -> ComparisonView:
             middle,
             middle * 1.1,
             size=104_000,
-            load=0.0123,
+            load=0.123,
             memory=88e6,
             accuracy=0.9891,
         )

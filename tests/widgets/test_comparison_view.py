@@ -15,6 +15,8 @@ class Measured:
             "difference": {"max_abs": 2.4e-7},
             "threads": 2,
             "rounds": 6,
+            "cpu": "A CPU",
+            "inputs": "given",
             "before": {"label": "PyTorch 2.13.0", **side, "size_bytes": 10, "accuracy": 0.9},
             "after": {"label": "compiled", **side},
         }
@@ -30,7 +32,9 @@ def test_figures():
     assert (after.median, after.p95, after.size, after.accuracy) == (1.5, 2.0, None, None)
     assert view.difference == "2.4e-07"
     assert view.certainty == "95 % interval of the ratio: 1.40 to 1.60"
-    assert view.conditions == "2 runs a side in 6 alternating rounds, 2 threads, processes of their own."
+    assert view.conditions == (
+        "2 calls a side in 6 alternating rounds, processes of their own, 2 threads, A CPU, given inputs."
+    )
 
 
 @pytest.mark.parametrize(
