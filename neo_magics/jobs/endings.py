@@ -60,6 +60,14 @@ def crashed(returncode: int, stage: str, last_lines: Sequence[str]) -> NeoMagics
     )
 
 
+def no_child(error: OSError) -> NeoMagicsError:
+    """The compile child could not be started."""
+    return ResourceError(
+        f"The compile process could not be started: {error}.",
+        hint="Free memory, disk or processes; `neo-magics doctor` checks the installation.",
+    )
+
+
 def told_to_end(stage: str) -> NeoMagicsError:
     """The runner itself got SIGTERM, as at the shutdown of the machine."""
     return ResourceError(

@@ -50,8 +50,12 @@ class Identity:
 
         As long as a member of the group lives, the system gives its number to nobody else.
         """
-        if self.alive() or not psutil.pid_exists(self.pid):
-            signal_group(self.pid, signal.SIGKILL)
+        try:
+            if abs(psutil.Process(self.pid).create_time() - self.started) >= 1.0:
+                return
+        except psutil.NoSuchProcess:
+            pass
+        signal_group(self.pid, signal.SIGKILL)
 
 
 def signal_group(leader: int, number: signal.Signals) -> None:

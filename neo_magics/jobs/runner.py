@@ -51,7 +51,11 @@ class Runner:
     def run(self) -> None:
         """Run the job to its end; raises only where not even a failure could be written."""
         signal.signal(signal.SIGTERM, self._on_sigterm)
-        child = self._start_child()
+        try:
+            child = self._start_child()
+        except OSError as error:
+            self._give_up(_open_store(self.settings), error)
+            return
         store = _open_store(self.settings)
         try:
             self._run_child(store, child)
@@ -62,6 +66,12 @@ class Runner:
         finally:
             _close(child)
             self._next_job(store)
+
+    def _give_up(self, store: JobStore, error: OSError) -> None:
+        """There is no compile child at all."""
+        self._begin(store)
+        self._finish(store, JobStatus.FAILED, failure_reason=failure_reason(endings.no_child(error)))
+        self._next_job(store)
 
     def _run_child(self, store: JobStore, child: subprocess.Popen[bytes]) -> None:
         if not self._begin(store):  # stopped while it was starting

@@ -69,7 +69,7 @@ class WorkFolder:
             with self.log.open("rb") as file:
                 file.seek(max(0, self.log.stat().st_size - _TAIL_BYTES))
                 return file.read().decode(errors="replace").splitlines()[-lines:]
-        except FileNotFoundError:
+        except OSError:
             return []
 
     def remove(self) -> None:
@@ -77,9 +77,10 @@ class WorkFolder:
         child = self.child()
         if child is not None:
             child.kill_group()
-        shutil.rmtree(self.path, ignore_errors=True)
-        if self.path.exists():  # a process that was just killed may have written once more
+        for _ in range(2):  # a process that was just killed may have written once more
             shutil.rmtree(self.path, ignore_errors=True)
+        if self.path.is_file():
+            self.path.unlink()
 
     def _write(self, name: str, body: Mapping[str, Any]) -> None:
         """Written whole or not at all: a reader may look at any moment."""
@@ -90,6 +91,6 @@ class WorkFolder:
     def _read(self, name: str) -> dict[str, Any] | None:
         try:
             body: dict[str, Any] = json.loads((self.path / name).read_text())
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         return body
