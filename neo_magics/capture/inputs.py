@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from neo_magics.capture.request import Shape
+from neo_magics.api.input_config import Shape
 from neo_magics.errors import CaptureError
 
 Arrays = dict[str, np.ndarray[Any, Any]]

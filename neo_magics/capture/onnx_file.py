@@ -16,7 +16,7 @@ def read_onnx(path: Path, *, weights: bool = True) -> Any:
     `UnsafeArchiveError` where weights would be read from outside the model's folder.
     """
     import onnx
-    from google.protobuf.message import DecodeError
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
     try:
         proto = onnx.load(str(path), load_external_data=False)
@@ -37,7 +37,8 @@ def read_onnx(path: Path, *, weights: bool = True) -> Any:
 
 def external_files(proto: Any) -> list[str]:
     """The files that hold weights, relative to the model; `UnsafeArchiveError` for a path that leaves it."""
-    names = {entry.value for t in _tensors(proto.graph) for entry in t.external_data if entry.key == "location"}
+    entries = (entry for tensor in _tensors(proto.graph) for entry in tensor.external_data)
+    names = {entry.value for entry in entries if entry.key == "location"}
     for name in names:
         pure = PurePosixPath(name)
         if pure.is_absolute() or ".." in pure.parts or "\\" in name or ":" in name:
@@ -50,7 +51,8 @@ def external_files(proto: Any) -> list[str]:
 
 def graph_inputs(proto: Any) -> list[Any]:
     """The inputs that a user gives: those without a default among the initialisers."""
-    stored = {t.name for t in proto.graph.initializer} | {t.values.name for t in proto.graph.sparse_initializer}
+    stored = {tensor.name for tensor in proto.graph.initializer}
+    stored |= {tensor.values.name for tensor in proto.graph.sparse_initializer}
     return [value for value in proto.graph.input if value.name not in stored]
 
 

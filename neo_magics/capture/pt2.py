@@ -21,13 +21,15 @@ _TRUST = "If you trust where it comes from, allow it with --trust-pickle; otherw
 _TARGET = re.compile(r"torch\.ops\.(aten|prims|higher_order|torchvision|quantized\w*)\.\w+(\.\w+)?$")
 _SYMBOLIC = re.compile(r"(_operator|math)\.\w+$|torch\.(_?sym_\w+)$|torch\._higher_order_ops(\.\w+)*\.\w+$")
 _FILE_OPERATORS = re.compile(r"torch\.ops\.aten\.(from_file|save|load)\b")
-_SYMPY_WORDS = frozenset(
-    "Symbol positive negative nonnegative integer zero nonzero real finite True False oo int_oo And Or Not Eq "
-    "Ne Lt Le Gt Ge Max Min Mod Abs Pow Add Mul Piecewise Where FloorDiv CleanDiv CeilDiv PythonMod "
-    "ModularIndexing CeilToInt FloorToInt RoundToInt TruncToInt TruncToFloat ToFloat IntTrueDiv "
-    "FloatTrueDiv FloatPow PowByNatural LShift RShift Identity IsNonOverlappingAndDenseIndicator".split()
+_SYMPY_WORDS = re.compile(
+    "Symbol|Integer|Float|Rational|Half|precision|Infinity|NegativeInfinity|Equality|Unequality|LessThan|"
+    "StrictLessThan|GreaterThan|StrictGreaterThan|ITE|true|false|positive|negative|nonnegative|integer|"
+    "zero|nonzero|real|finite|True|False|oo|int_oo|And|Or|Not|Eq|Ne|Lt|Le|Gt|Ge|Max|Min|Mod|Abs|Pow|Add|"
+    "Mul|Piecewise|Where|FloorDiv|CleanDiv|CeilDiv|PythonMod|ModularIndexing|CeilToInt|FloorToInt|"
+    "RoundToInt|TruncToInt|TruncToFloat|ToFloat|IntTrueDiv|FloatTrueDiv|FloatPow|PowByNatural|LShift|"
+    "RShift|Identity|IsNonOverlappingAndDenseIndicator"
 )
-_SYMPY_SYMBOL = re.compile(r"[suzfb]+\d+$|u\d+$")
+_SYMPY_SYMBOL = re.compile(r"[suzfb]+\d+")
 _TREE_TYPES = frozenset(
     {None, "builtins.tuple", "builtins.list", "builtins.dict", "collections.OrderedDict", "torch.Size"}
 )
@@ -65,7 +67,7 @@ def load_pt2(path: Path, *, trust_pickle: bool = False) -> Any:
         program = torch.export.load(io.BytesIO(path.read_bytes()))
     except InputError:
         raise
-    except Exception as error:  # noqa: BLE001  torch raises what its parsers raise
+    except Exception as error:  # torch raises whatever its parsers raise
         raise InputError(
             f"{path.name} is not a program of torch.export that can be read: {_first_line(error)}",
             hint="It may be cut short, or made by a newer torch. Save it again with torch.export.save.",
@@ -147,7 +149,7 @@ def _known_expression(text: str) -> bool:
     if re.search(r"[^\w\s()+\-*/,=<>'!&|~.]|[A-Za-z_)'\]]\s*\.|__", text):
         return False
     words = re.findall(r"[A-Za-z_]\w*", text)
-    return all(word in _SYMPY_WORDS or _SYMPY_SYMBOL.match(word) for word in words)
+    return all(_SYMPY_WORDS.fullmatch(word) or _SYMPY_SYMBOL.fullmatch(word) for word in words)
 
 
 def _check_tree(spec: Any, path: Path) -> None:

@@ -12,9 +12,15 @@ from neo_magics.capture.archive import ModelArchive
 from neo_magics.capture.inputs import Arrays, bind_inputs, like_shape
 from neo_magics.capture.pt2 import load_pt2, save_pt2
 from neo_magics.capture.request import CaptureRequest, Shapes, TensorInfo
-from neo_magics.capture.torch_export import Signature, export_module, quiet_module
+from neo_magics.capture.torch_export import Signature, as_tensor, export_module, quiet_module
 from neo_magics.capture.torch_names import dtype_name, name_outputs, program_inputs, program_outputs
-from neo_magics.capture.torchscript import TorchFile, load_script, torch_file_kind, untrusted_pickle
+from neo_magics.capture.torchscript import (
+    TorchFile,
+    load_script,
+    save_script,
+    torch_file_kind,
+    untrusted_pickle,
+)
 from neo_magics.errors import CaptureError, InputError
 
 _SAMPLE_SIZE = 2  # for a free dimension; 0 and 1 would be taken as fixed
@@ -100,7 +106,9 @@ def _from_script(script: Any, request: CaptureRequest) -> ModelArchive:
         return _script_archive(still, examples, request)
 
 
-def _examples(module: Any, names: tuple[str, ...], required: tuple[str, ...], request: CaptureRequest) -> Arrays:
+def _examples(
+    module: Any, names: tuple[str, ...], required: tuple[str, ...], request: CaptureRequest
+) -> Arrays:
     """The given examples, or generated ones from the given shapes."""
     if request.inputs is not None:
         return bind_inputs(request.inputs, names, required)
@@ -110,7 +118,7 @@ def _examples(module: Any, names: tuple[str, ...], required: tuple[str, ...], re
         listed = ", ".join(repr(name) for name in missing or names)
         raise CaptureError(
             f"The shape of the model's input {listed} is not known.",
-            hint="Give example inputs (--input x), or shapes (--input-shape '{\"%s\": [1, …]}')." % names[0],
+            hint=f"Give example inputs (--input x), or shapes (--input-shape '{{\"{names[0]}\": [1, …]}}').",
         )
     dtype = _float_dtype(module)
     return {name: like_shape(shapes[name], dtype, name, _SAMPLE_SIZE) for name in names if name in shapes}
@@ -243,31 +251,17 @@ def _script_archive(script: Any, examples: Arrays, request: CaptureRequest) -> M
             hint="Give the size, or give a torch.nn.Module or ExportedProgram with the local backend.",
         )
     with torch.no_grad():
-        outputs = name_outputs(script(*(_as_tensor(a) for a in examples.values())))
+        outputs = name_outputs(script(*(as_tensor(a) for a in examples.values())))
     return ModelArchive(
         framework="PYTORCH",
         framework_version=torch_version(),
         data_input_config=render(shapes),
-        files={"model.pth": _script_bytes(script)},
+        files={"model.pth": save_script(script)},
         inputs=examples if request.inputs is not None else {},
         input_names=tuple(shapes),
         output_names=tuple(outputs),
         input_dtypes={name: str(array.dtype) for name, array in examples.items()},
     )
-
-
-def _script_bytes(script: Any) -> bytes:
-    import torch
-
-    buffer = io.BytesIO()
-    torch.jit.save(script, buffer)
-    return buffer.getvalue()
-
-
-def _as_tensor(array: Any) -> Any:
-    from neo_magics.capture.torch_export import as_tensor
-
-    return as_tensor(array)
 
 
 def torch_version() -> str:

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from neo_magics.api import input_config
+from neo_magics.api.input_config import Shape
 from neo_magics.capture.archive import ModelArchive
-from neo_magics.capture.request import CaptureRequest, Shape, Shapes
+from neo_magics.capture.request import CaptureRequest, Shapes
 from neo_magics.errors import CaptureError, InputError, UsageError
 
 

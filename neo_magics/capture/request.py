@@ -54,7 +54,7 @@ class CaptureRequest:
 def _enough(names: Sequence[str], shapes: Sequence[Any]) -> Sequence[str]:
     if len(shapes) > len(names):
         raise CaptureError(
-            f"{len(shapes)} input shapes were given, and the model has {len(names)} inputs: {_quoted(names)}.",
+            f"{len(shapes)} input shapes were given; the model has {len(names)} inputs: {_quoted(names)}.",
             hint="Give one shape for each input, in this order.",
         )
     return names

@@ -143,12 +143,13 @@ def _plain_outputs(program: Any) -> Any:
     from torch.utils import _pytree as pytree
 
     from neo_magics.capture.pt2 import plain_tree
+    from neo_magics.capture.torch_names import key_name
 
     spec = program.call_spec.out_spec
     if plain_tree(spec):
         return program
     leaves, _spec = pytree.tree_flatten_with_path(pytree.tree_unflatten(range(spec.num_leaves), spec))
-    names = [".".join(str(getattr(k, "key", getattr(k, "name", getattr(k, "idx", k)))) for k in p) for p, _ in leaves]
+    names = [key_name(path) for path, _leaf in leaves]
     plain = pytree.tree_structure(dict.fromkeys(names, 0))
     program.module_call_graph[0].signature.out_spec = plain
     return program
@@ -175,7 +176,7 @@ def _explained(error: Exception, module: Any) -> CaptureError:
         where = _caller(text)
         return CaptureError(
             f"{name}'s forward takes a branch or a shape from the values of a tensor{where}.",
-            hint="Replace it with torch.where or torch.cond, or give a TorchScript module (torch.jit.script).",
+            hint="Replace it with torch.where or torch.cond, or give torch.jit.script(module).",
         )
     if "specialized" in text:
         return CaptureError(

@@ -88,7 +88,7 @@ def _path_names(paths: list[Any], is_tensor: list[bool]) -> list[str]:
     by_key = bool(paths) and all(path and hasattr(path[0], "key") for path in paths)
     names, position = [], 0
     for path, tensor in zip(paths, is_tensor, strict=True):
-        names.append("" if not tensor else _key_name(path) if by_key else f"output{position}")
+        names.append("" if not tensor else key_name(path) if by_key else f"output{position}")
         position += tensor
     if len({name for name in names if name}) != sum(is_tensor):
         raise InputError(
@@ -98,5 +98,6 @@ def _path_names(paths: list[Any], is_tensor: list[bool]) -> list[str]:
     return names
 
 
-def _key_name(path: Any) -> str:
+def key_name(path: Any) -> str:
+    """A path in a tree of dicts and tuples as text, as "boxes.0"."""
     return ".".join(str(getattr(key, "key", getattr(key, "idx", getattr(key, "name", key)))) for key in path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import re
 import zipfile
 from enum import StrEnum
 from pathlib import Path
@@ -11,6 +13,9 @@ from neo_magics.errors import InputError, UntrustedPickleError
 
 # TorchScript's own interpreter knows these; a model that is compiled has no need of files.
 _FILE_OPERATORS = ("aten::save", "aten::from_file", "aten::load")
+_PRIVATE = re.compile(
+    r"\.debug_pkl$|^traced_inputs|^(version|byteorder|\.data/.*)$"
+)  # the last are rewritten
 
 
 class TorchFile(StrEnum):
@@ -56,6 +61,26 @@ def load_script(path: Path) -> Any:
                 hint="Remove the operator from the module's forward.",
             )
     return module
+
+
+def save_script(script: Any) -> bytes:
+    """`script` (a ScriptModule) as the bytes of a .pth, without what tells of the user's machine: the
+    traced inputs and the paths of the source files.
+    """
+    import torch
+
+    saved = io.BytesIO()
+    torch.jit.save(script, saved)
+    saved.seek(0)
+    reader, cleaned = torch._C.PyTorchFileReader(saved), io.BytesIO()
+    writer = torch._C.PyTorchFileWriter(cleaned)
+    writer.set_min_version(int(reader.get_record("version")))
+    for name in reader.get_all_records():
+        if not _PRIVATE.search(name):
+            data = reader.get_record(name)
+            writer.write_record(name, data, len(data))
+    writer.write_end_of_file()
+    return cleaned.getvalue()
 
 
 def untrusted_pickle(path: Path) -> UntrustedPickleError:

@@ -36,5 +36,6 @@ def import_model(
             f"{framework} models are not yet supported locally.",
             hint=f"Convert the model to one of {', '.join(_IMPORTERS)}.",
         )
-    imported: ImportedModel = import_module(_IMPORTERS[framework]).import_folder(folder, input_config, options)
+    importer = import_module(_IMPORTERS[framework])
+    imported: ImportedModel = importer.import_folder(folder, input_config, options)
     return imported

@@ -16,10 +16,14 @@ from neo_magics.compiler.frontends.onnx_importer import graph_to_module
 from neo_magics.compiler.frontends.onnx_prepare import fix_shapes, folded
 from neo_magics.compiler.frontends.relax_tools import main_tensors, shape_of
 from neo_magics.compiler.frontends.shapes import by_name, check_shape, config_of, shape_text
-from neo_magics.errors import InputError
+from neo_magics.errors import CompilationError, InputError
 
 
-def import_folder(folder: Path, input_config: InputConfig | None, options: CompilerOptions) -> ImportedModel:  # noqa: ARG001
+def import_folder(
+    folder: Path,
+    input_config: InputConfig | None,
+    options: CompilerOptions,  # noqa: ARG001  none of them concerns ONNX
+) -> ImportedModel:
     """The .onnx file in `folder`; its shapes from `input_config`, or its own where all are known."""
     path = model_file(folder, "ONNX")
     proto = read_onnx(path, weights=False)
@@ -48,7 +52,7 @@ def _shapes(values: list[Any], config: InputConfig | None) -> dict[str, tuple[in
                 text = "of unknown rank" if shape is None else shape_text(shape)
                 raise InputError(
                     f"The model leaves the shape of input {name!r} open: {text}.",
-                    hint=f'Give DataInputConfig, for instance {{"{name}": [1, …]}} (null for a free dimension).',
+                    hint=f'Give DataInputConfig, as {{"{name}": [1, …]}} (null for a free dimension).',
                     input=name,
                 )
         return {name: shape for name, shape in declared.items() if shape is not None}
@@ -60,7 +64,13 @@ def _shapes(values: list[Any], config: InputConfig | None) -> dict[str, tuple[in
 
 def _outputs(module: Any, proto: Any) -> tuple[TensorSpec, ...]:
     _params, results = main_tensors(module)
-    pairs = zip(proto.graph.output, results, strict=True)
+    pairs = list(zip(proto.graph.output, results, strict=True))
+    for value, tensor in pairs:
+        if tensor.shape is None:
+            raise CompilationError(
+                f"The shape of the model's output {value.name!r} depends on values that are not known.",
+                hint="Make the inputs that decide it (axes, sizes, masks) constants of the model.",
+            )
     return tuple(TensorSpec(value.name, shape_of(tensor), str(tensor.dtype)) for value, tensor in pairs)
 
 

@@ -55,7 +55,7 @@ def _attribute(node: Any, name: str, default: Any) -> Any:
 
 def _outputs(limit: int, what: str) -> Callable[[Any], str]:
     """More than `limit` outputs in use are wrong."""
-    return lambda node: what if len([name for name in node.output[limit:] if name]) else ""
+    return lambda node: what if any(node.output[limit:]) else ""
 
 
 def _always(what: str) -> Callable[[Any], str]:

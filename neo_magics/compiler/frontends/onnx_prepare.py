@@ -59,7 +59,7 @@ def folded(proto: Any, path: Path) -> Any:
         except Exception as error:
             raise InputError(
                 f"ONNX Runtime cannot load the model with these shapes: {_reason(error)}",
-                hint="Check DataInputConfig, and the model with onnx.checker.check_model(…, full_check=True).",
+                hint="Check DataInputConfig, and the model with onnx.checker.check_model.",
             ) from error
         finally:
             source.unlink(missing_ok=True)

@@ -19,7 +19,7 @@ _GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 
 @dataclass(frozen=True)
 class _Direction:
-    """One direction's tensors: `steps` are the products x @ W + b of each time step, (batch, gates · hidden)."""
+    """One direction's tensors: `steps` are x @ W + b of each time step, (batch, gates · hidden)."""
 
     emit: Callable[[Any], Any]
     hidden: int

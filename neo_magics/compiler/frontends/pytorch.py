@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,11 @@ from neo_magics.artifact.manifest import TensorSpec
 from neo_magics.capture.files import model_file
 from neo_magics.capture.pt2 import load_pt2
 from neo_magics.capture.pytorch import torch_version
+from neo_magics.capture.request import TensorInfo
 from neo_magics.capture.torch_names import free_dimensions, program_inputs, program_outputs
 from neo_magics.capture.torchscript import TorchFile, load_script, torch_file_kind, untrusted_pickle
 from neo_magics.compiler.frontends.imported import ImportedModel
-from neo_magics.compiler.frontends.relax_tools import bind_sizes
+from neo_magics.compiler.frontends.relax_tools import bind_sizes, main_tensors, shape_of
 from neo_magics.compiler.frontends.shapes import by_name, check_shape, config_of
 from neo_magics.compiler.frontends.torch_program import program_to_module
 from neo_magics.compiler.frontends.torchscript import Recorded, record_script
@@ -56,7 +56,7 @@ def import_program(program: Any, input_config: InputConfig | None) -> ImportedMo
     return ImportedModel(
         module=module,
         inputs=fixed_inputs,
-        outputs=tuple(TensorSpec(o.name, _with(o.shape, sizes), o.dtype) for o in outputs),
+        outputs=_outputs(module, outputs, sizes),
         framework_version=torch_version(),
         derived_input_config=config_of({i.name: i.shape for i in fixed_inputs}),
     )
@@ -92,17 +92,21 @@ def _fixed(
     return found
 
 
-def _with(shape: tuple[int | str, ...], sizes: dict[str, int]) -> tuple[int | str, ...]:
-    """`shape` with the free dimensions of `sizes` filled in, in products and sums too."""
-    return tuple(size if isinstance(size, int) else _evaluate(size, sizes) for size in shape)
+def _outputs(module: Any, named: tuple[TensorInfo, ...], sizes: dict[str, int]) -> tuple[TensorSpec, ...]:
+    """The program's outputs; a dimension that became known with `sizes` is a number."""
+    _params, results = main_tensors(module)
+    pairs = zip(named, results, strict=True)
+    return tuple(TensorSpec(o.name, _known(o.shape, shape_of(tensor), sizes), o.dtype) for o, tensor in pairs)
 
 
-def _evaluate(expression: str, sizes: dict[str, int]) -> int | str:
+def _known(
+    named: tuple[int | str, ...], computed: tuple[int | str, ...], sizes: dict[str, int]
+) -> tuple[int | str, ...]:
     if not sizes:
-        return expression
-    text = re.sub(r"[A-Za-z_]\w*", lambda m: str(sizes.get(m[0], m[0])), expression)
-    if not re.fullmatch(r"[\d\s+*()/-]+", text):
-        return text
-    import sympy
+        return named
+    return tuple(c if isinstance(c, int) else n for n, c in zip(named, computed, strict=True))
 
-    return int(sympy.sympify(text))
+
+def _with(shape: tuple[int | str, ...], sizes: dict[str, int]) -> tuple[int | str, ...]:
+    """`shape` with the free dimensions of `sizes` filled in."""
+    return tuple(size if isinstance(size, int) else sizes.get(size, size) for size in shape)

@@ -29,7 +29,7 @@ def _convolution(x: Any, weight: Any, bias: Any, *geometry: Any) -> Any:
     return torch.ops.aten.convolution.default(x, weight, bias, *geometry[:6])
 
 
-def _encoder_layer(  # noqa: PLR0913  the operator's own signature
+def _encoder_layer(  # noqa: PLR0913, PLR0917  the operator's own signature
     src: Any, embed_dim: int, num_heads: int, qkv_weight: Any, qkv_bias: Any, proj_weight: Any,
     proj_bias: Any, use_gelu: bool, norm_first: bool, eps: float, norm_weight_1: Any, norm_bias_1: Any,
     norm_weight_2: Any, norm_bias_2: Any, ffn_weight_1: Any, ffn_bias_1: Any, ffn_weight_2: Any,
@@ -63,8 +63,9 @@ def _encoder_layer(  # noqa: PLR0913  the operator's own signature
     return norm_2(x + feed(x))
 
 
-def _multi_head_attention(  # noqa: PLR0913  the operator's own signature
-    query: Any, key: Any, value: Any, embed_dim: int, num_head: int, qkv_weight: Any, qkv_bias: Any,
+def _multi_head_attention(  # noqa: PLR0913, PLR0917  the operator's own signature
+    query: Any, key: Any, value: Any, embed_dim: int, num_head: int,  # noqa: ARG001
+    qkv_weight: Any, qkv_bias: Any,
     proj_weight: Any, proj_bias: Any, mask: Any = None, need_weights: bool = True,
     average_attn_weights: bool = True, mask_type: int | None = None,
 ) -> Any:  # fmt: skip
@@ -77,7 +78,7 @@ def _multi_head_attention(  # noqa: PLR0913  the operator's own signature
     return output, weights.mean(dim=1) if average_attn_weights else weights
 
 
-def _attention(  # noqa: PLR0913
+def _attention(
     query: Any, key: Any, value: Any, heads: int, qkv: Any, projection: Any, mask: Any, mask_type: int | None
 ) -> tuple[Any, Any]:
     import torch

@@ -35,7 +35,8 @@ def decomposition_table() -> dict[Any, Callable[..., Any]]:
 
 def _var_mean(x: Any, dim: Any = None, *, correction: Any = None, keepdim: bool = False) -> Any:
     axes = tuple(range(x.dim())) if dim is None else tuple(dim)
-    return x.var(axes, correction=1 if correction is None else correction, keepdim=keepdim), x.mean(axes, keepdim)
+    variance = x.var(axes, correction=1 if correction is None else correction, keepdim=keepdim)
+    return variance, x.mean(axes, keepdim)
 
 
 def _min_dim(x: Any, dim: int, keepdim: bool = False) -> Any:
@@ -79,7 +80,16 @@ def _adaptive_max_pool2d(x: Any, output_size: Any) -> Any:
     return torch.ops.aten.max_pool2d_with_indices.default(x, kernel, kernel)
 
 
-def _group_norm(x: Any, weight: Any, bias: Any, n: int, c: int, hw: int, group: int, eps: float) -> Any:
+def _group_norm(
+    x: Any,
+    weight: Any,
+    bias: Any,
+    n: int,
+    c: int,
+    hw: int,  # noqa: ARG001  the operator's signature
+    group: int,
+    eps: float,
+) -> Any:
     """Without weights TVM's converter fails; with them it is kept whole."""
     if weight is not None and bias is not None:
         return NotImplemented
@@ -93,9 +103,10 @@ def _group_norm(x: Any, weight: Any, bias: Any, n: int, c: int, hw: int, group: 
     return out, mean.reshape(n, group), scale.reshape(n, group)
 
 
-def _avg_pool2d(  # noqa: PLR0913  the operator's signature
+def _avg_pool2d(
     x: Any, kernel: Any, stride: Any = (), padding: Any = 0, ceil: bool = False,
-    count_include_pad: bool = True, divisor: int | None = None,
+    count_include_pad: bool = True,  # noqa: ARG001  the divisor overrides it
+    divisor: int | None = None,
 ) -> Any:  # fmt: skip
     """TVM forgets the divisor: windows of one size are averaged and scaled."""
     import torch

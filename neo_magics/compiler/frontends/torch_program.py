@@ -11,13 +11,13 @@ from tvm.relax.frontend.torch.exported_program_translator import ExportedProgram
 from neo_magics.compiler.frontends.torch_decompositions import decomposition_table
 from neo_magics.compiler.frontends.torch_fixes import CONVERTERS
 from neo_magics.compiler.frontends.unsupported import unsupported
-from neo_magics.errors import CompilationError, NeoMagicsError
+from neo_magics.errors import CompilationError, InputError, NeoMagicsError
 
 Convert = Callable[[Any], Any]
 
 
 class ProgramImporter(ExportedProgramImporter):  # type: ignore[misc]
-    """TVM's importer that reports all unknown operators at once, and the operator that fails, with its layer."""
+    """TVM's importer: all unknown operators at once, and the layer of the one that fails."""
 
     def create_convert_map(self) -> dict[str, Convert]:
         """TVM's converters, ours over them, each named where it fails."""
@@ -56,6 +56,7 @@ def program_to_module(program: Any) -> Any:
     """`program` as an IRModule whose "main" returns a tuple, with its weights as constants."""
     decomposed = program.run_decompositions(decomposition_table())
     _make_contiguous(decomposed)
+    _keep_tensors(decomposed)
     module = ProgramImporter().from_exported_program(
         decomposed,
         keep_params_as_input=False,
@@ -68,7 +69,7 @@ def program_to_module(program: Any) -> Any:
 
 
 def place(node: Any) -> str:
-    """" (encoder.layers.0, TransformerEncoderLayer)": the innermost layer that `node` comes from."""
+    """The innermost layer that `node` comes from, as " (layers.0, Linear)"; "" where it is not known."""
     stack = list((node.meta.get("nn_module_stack") or {}).values())
     if not stack:
         return ""
@@ -107,6 +108,25 @@ def _check_shape(node: Any, expected: list[Any], tensor: Any) -> None:
             hint="Rewrite that part of the model with other operators.",
             operator=node.target.__name__,
         )
+
+
+def _keep_tensors(program: Any) -> None:
+    """Leave only the user's tensors among inputs and outputs: None and numbers are no tensors, and what
+    a module writes into its own buffers is not returned."""
+    signature = program.graph_signature
+    tensors = [spec for spec in signature.input_specs if type(spec.arg).__name__ != "ConstantArgument"]
+    signature.input_specs[:] = tensors
+    output = next(node for node in reversed(program.graph.nodes) if node.op == "output")
+    pairs = [
+        (value, spec)
+        for value, spec in zip(output.args[0], signature.output_specs, strict=True)
+        if spec.kind.name in ("USER_OUTPUT", "LOSS_OUTPUT") and hasattr(value, "meta")
+    ]
+    if not pairs:
+        hint = "Return a tensor, a tuple or a dict of tensors."
+        raise InputError("The model returns no tensor.", hint=hint)
+    output.args = (tuple(value for value, _spec in pairs),)
+    signature.output_specs[:] = [spec for _value, spec in pairs]
 
 
 def _make_contiguous(program: Any) -> None:

@@ -94,10 +94,11 @@ def _run(script: Any, tensors: tuple[Any, ...], shapes: dict[str, Shape]) -> Any
             return script(*tensors)
     except RuntimeError as error:
         reasons = [line for line in str(error).splitlines() if "Error" in line or "xpected" in line]
+        reason = (reasons or [type(error).__name__])[-1].strip()[:250]
         pairs = zip(shapes, tensors, strict=True)
         given = ", ".join(f"{name}: {tensor.dtype}{list(tensor.shape)}" for name, tensor in pairs)
         raise InputError(
-            f"The model does not run on inputs of these shapes ({given}): {(reasons or ['?'])[-1].strip()[:250]}",
+            f"The model does not run on inputs of these shapes ({given}): {reason}",
             hint="Correct DataInputConfig; whole-number inputs need the compiler option dtype, as int64.",
         ) from error
 

@@ -68,8 +68,9 @@ def scatter_add(node: Any, importer: Any) -> Any:
 
 
 _OF_FLOATS = (
-    "acos asin atan cos cosh erf exp log sigmoid sin sinh sqrt tan tanh acosh asinh atanh rsqrt".split()
-)
+    "acos", "acosh", "asin", "asinh", "atan", "atanh", "cos", "cosh", "erf", "exp", "log", "rsqrt",
+    "sigmoid", "sin", "sinh", "sqrt", "tan", "tanh",
+)  # fmt: skip
 CONVERTERS = {
     **{f"{name}.default": of_floats(getattr(relax.op, name)) for name in _OF_FLOATS},
     "elu.default": elu,

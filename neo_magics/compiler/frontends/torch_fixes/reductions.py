@@ -37,7 +37,8 @@ def max_pool_with_indices(node: Any, importer: Any) -> Any:
 
 
 def _axes(axes: Any) -> Any:
-    return list(axes) if isinstance(axes, tuple | list) and len(axes) else (axes if isinstance(axes, int) else None)
+    """One axis, several, or None for all (which PyTorch also writes as no axes)."""
+    return axes if isinstance(axes, int) else list(axes or ()) or None
 
 
 CONVERTERS = {
