@@ -38,6 +38,7 @@ class CompileContext:
     digest: str = ""
     report: dict[str, Any] = field(default_factory=dict)
     cached_from: str = ""
+    not_verified: str = ""
 
     def __post_init__(self) -> None:
         source = self.request["InputConfig"]

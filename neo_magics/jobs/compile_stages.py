@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 import sys
-import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
+from neo_magics.api import input_config
 from neo_magics.api.events import LogLine, ReportEvent, StageEvent
 from neo_magics.artifact import archive
 from neo_magics.capture.files import model_file
@@ -50,12 +50,16 @@ def look_up(context: CompileContext) -> None:
 
 
 def package(context: CompileContext) -> None:
-    """Write the report beside the library and pack the artifact."""
+    """Complete the manifest, write the report beside the library, pack the artifact."""
+    if context.artifact is not None:
+        return
     with context.emit.timed("package"):
+        context.report = _report(context)
         text = json.dumps(context.report, indent=2) + "\n"
         (context.out / "report.json").write_text(text, encoding="utf-8")
         assert context.manifest is not None  # the compile stage comes first
-        context.manifest = context.manifest.write(context.out)
+        stages = dict(context.emit.seconds)
+        context.manifest = replace(context.manifest, stages=stages).write(context.out)
         context.artifact = context.work.path / "artifact.tar.gz"
         context.digest = archive.pack(context.out, context.artifact)
 
@@ -113,6 +117,31 @@ def result(context: CompileContext) -> dict[str, Any]:
     }
 
 
+def _report(context: CompileContext) -> dict[str, Any]:
+    """What holds for the artifact whoever asks for it, in JSON's types."""
+    manifest = context.manifest
+    assert manifest is not None  # the compile stage comes first
+    shapes = {spec.name: _free_as_none(spec.shape) for spec in manifest.inputs}
+    return {
+        "framework": manifest.framework,
+        "framework_version": manifest.framework_version,
+        "target": dict(manifest.target),
+        "inputs": [asdict(spec) for spec in manifest.inputs],
+        "outputs": [asdict(spec) for spec in manifest.outputs],
+        "weights_bytes": sum(spec.nbytes for spec in manifest.params),
+        "derived_input_config": input_config.render(shapes),
+        "verification": manifest.verification,
+        "not_verified": context.not_verified,
+        "versions": dict(manifest.versions),
+        "stages": dict(context.emit.seconds),
+        "created": manifest.created,
+    }
+
+
+def _free_as_none(shape: tuple[int | str, ...]) -> tuple[int | None, ...]:
+    return tuple(size if isinstance(size, int) else None for size in shape)
+
+
 def _cache(context: CompileContext) -> CompileCache:
     return CompileCache(context.settings.folder("cache"), context.work.path)
 
@@ -137,8 +166,3 @@ def _key_parts(context: CompileContext) -> dict[str, Any]:
         "compiler": compiler_digest(),
         "format": FORMAT,
     }
-
-
-def now() -> str:
-    """UTC, ISO 8601."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
