@@ -18,7 +18,11 @@ from neo_magics.artifact.manifest import Manifest
 from neo_magics.compiler import fingerprint
 from neo_magics.compiler.build import build_library, write_params
 from neo_magics.compiler.instruments import Dumps, Timings
+from neo_magics.compiler.passes.fold_batch_norm import FoldBatchNorm
+from neo_magics.compiler.passes.fold_constants import FoldConstants
 from neo_magics.compiler.passes.lift_constants import WEIGHTS, LiftConstants
+from neo_magics.compiler.passes.pack_convolutions import PackConvolutions
+from neo_magics.compiler.passes.pack_matmuls import PackMatmuls
 from neo_magics.compiler.passes.schedule_kernels import KernelReport, ScheduleKernels
 from neo_magics.compiler.schedules import RULES
 from neo_magics.compiler.targets import CpuTarget, resolve_target
@@ -58,8 +62,18 @@ def passes(target: CpuTarget, observe: Callable[[KernelReport], None]) -> list[A
         # Phase 1: what is known now is not computed later.
         relax.transform.CanonicalizeBindings(),
         relax.transform.DeadCodeElimination(["main"]),
-        relax.transform.DecomposeOpsForInference(),
-        # Phase 2: operators become loops, neighbours one kernel.
+        FoldConstants(),
+        relax.transform.CanonicalizeBindings(),
+        FoldBatchNorm(),
+        FoldConstants(),
+        relax.transform.CanonicalizeBindings(),
+        relax.transform.DeadCodeElimination(["main"]),
+        # Phase 2: layouts that fit the vectors, chosen over the whole graph.
+        PackConvolutions(target.machine),
+        PackMatmuls(target.machine),
+        relax.transform.CanonicalizeBindings(),
+        relax.transform.DeadCodeElimination(["main"]),
+        # Phase 3: operators become loops, neighbours one kernel.
         relax.transform.LegalizeOps(),
         LiftConstants(),
         relax.transform.BundleModelParams("params"),
@@ -67,9 +81,9 @@ def passes(target: CpuTarget, observe: Callable[[KernelReport], None]) -> list[A
         relax.transform.FuseOps(),
         relax.transform.FuseTIR(),
         relax.transform.DeadCodeElimination(["main"]),
-        # Phase 3: loops become vectors, registers and threads.
+        # Phase 4: loops become vectors, registers and threads.
         ScheduleKernels(RULES, target.machine, observe),
-        # Phase 4: memory is planned, and what is left is the VM's.
+        # Phase 5: memory is planned, and what is left is the VM's.
         relax.transform.RewriteDataflowReshape(),
         relax.transform.ToNonDataflow(),
         relax.transform.RemovePurityChecking(),

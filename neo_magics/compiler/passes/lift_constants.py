@@ -8,7 +8,8 @@ import tvm
 from tvm import relax
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
-ENTRY = "main"
+from neo_magics.compiler.passes.calls import ENTRY
+
 WEIGHTS = "neo_weights"  # module attribute: the lifted tensors, in the order of the parameters
 
 

@@ -14,6 +14,8 @@ from tvm import tirx
 from tvm.s_tir import Schedule
 
 from neo_magics.compiler.machine import Machine
+from neo_magics.compiler.schedules.convolution import schedule_convolution
+from neo_magics.compiler.schedules.matmul import schedule_packed_matmul
 from neo_magics.compiler.schedules.reduction import schedule_any
 
 
@@ -26,5 +28,7 @@ class Rule:
 
 
 RULES = (
+    Rule("packed convolution", schedule_convolution),
+    Rule("packed matmul", schedule_packed_matmul),
     Rule("any", schedule_any),
 )

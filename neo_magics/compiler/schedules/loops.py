@@ -54,6 +54,27 @@ def annotation(sch: Schedule, block: Block, name: str) -> Any:
     return found.value if isinstance(found, tirx.IntImm | tvm.ir.StringImm) else found
 
 
+def numbers(sch: Schedule, block: Block, name: str) -> tuple[int, ...]:
+    """The integers of the block's annotation `name`."""
+    return tuple(int(value) for value in sch.get(block).annotations[name])
+
+
+def reductions(sch: Schedule, block: Block) -> int:
+    """How many iterators the block reduces over."""
+    return kinds(sch, block).count(REDUCE)
+
+
+def is_padding(sch: Schedule, block: Block) -> bool:
+    """Whether the block is the padded copy that our kernels make."""
+    return str(sch.get(block).name_hint).startswith("pad")
+
+
+def sole_consumer(sch: Schedule, block: Block) -> Block:
+    """The block that takes the results of `block`: its epilogue, or a copy that is made for it."""
+    consumers = sch.get_consumers(block)
+    return consumers[0] if consumers else sch.cache_write(block, 0, "local")
+
+
 def find_annotated(sch: Schedule, name: str, value: str) -> Block | None:
     """The one block with the annotation `name` = `value`."""
     return next((block for block in blocks(sch) if annotation(sch, block, name) == value), None)

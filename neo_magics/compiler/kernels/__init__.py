@@ -1,0 +1,11 @@
+"""What our own kernels compute, as tensor expressions; `schedules` says how.
+
+Each reduction carries the annotation `KERNEL`, which is how its schedule rule finds it after fusion, and its
+register tile as `TILE`.
+"""
+
+KERNEL = "neo_kernel"
+TILE = "neo_tile"
+
+# TVM's pattern of an operator that takes element-wise followers into its kernel.
+FUSES_ELEMENTWISE = 4

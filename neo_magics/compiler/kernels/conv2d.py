@@ -1,0 +1,127 @@
+"""Two-dimensional convolution on packed channels (the layout of the NeoCPU paper, USENIX ATC'19).
+
+Data N C/b H W b, weights O/v I/b KH KW b v, result N O/v H W v, where v are the lanes of a vector register. Data
+that is not packed is N C H W, the same with b = 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from tvm import te, tirx
+
+from neo_magics.compiler.kernels import KERNEL, TILE
+
+CONV2D = "conv2d"
+
+
+@dataclass(frozen=True)
+class Window:
+    """How a window moves: each (height, width); padding (top, left, bottom, right)."""
+
+    stride: tuple[int, int]
+    padding: tuple[int, int, int, int]
+    dilation: tuple[int, int]
+
+    def out_size(self, height: int, width: int, kernel: tuple[int, int]) -> tuple[int, int]:
+        """Height and width of the result."""
+        top, left, bottom, right = self.padding
+        spans = [(k - 1) * d + 1 for k, d in zip(kernel, self.dilation, strict=True)]
+        return (
+            (height + top + bottom - spans[0]) // self.stride[0] + 1,
+            (width + left + right - spans[1]) // self.stride[1] + 1,
+        )
+
+
+def conv2d(data: Any, weight: Any, *, window: Window, groups: int, tile: tuple[int, int]) -> Any:
+    """Convolution with packed result; `tile` is (columns of the image, blocks of output channels).
+
+    Padded output channels have zero weights. With groups, the blocks of channels must not straddle them.
+    """
+    out_blocks, in_blocks, kernel_h, kernel_w, in_lanes, lanes = (int(size) for size in weight.shape)
+    height, width = int(data.shape[2]), int(data.shape[3])
+    out_h, out_w = window.out_size(height, width, (kernel_h, kernel_w))
+    padded = _pad(data, window, (out_h, out_w), (kernel_h, kernel_w))
+    blocks_per_group = out_blocks // groups
+    rc, ri = te.reduce_axis((0, in_blocks), "rc"), te.reduce_axis((0, in_lanes), "ri")
+    ry, rx = te.reduce_axis((0, kernel_h), "ry"), te.reduce_axis((0, kernel_w), "rx")
+
+    def element(n: Any, o: Any, y: Any, x: Any, v: Any) -> Any:
+        channel = rc if groups == 1 else o // blocks_per_group * in_blocks + rc
+        row, column = (
+            y * window.stride[0] + ry * window.dilation[0],
+            x * window.stride[1] + rx * window.dilation[1],
+        )
+        place = (n, channel, row, column, ri)[: len(padded.shape)]
+        return te.sum(padded[place] * weight[o, rc, ry, rx, ri, v], axis=[rc, ry, rx, ri])
+
+    return te.compute(
+        (data.shape[0], out_blocks, out_h, out_w, lanes), element, "conv2d", attrs=_marks(CONV2D, tile)
+    )
+
+
+def depthwise_conv2d(data: Any, weight: Any, *, window: Window, tile: tuple[int, int]) -> Any:
+    """One filter per channel: data N C/v H W v, weights C/v KH KW v."""
+    _blocks, kernel_h, kernel_w, lanes = (int(size) for size in weight.shape)
+    height, width = int(data.shape[2]), int(data.shape[3])
+    out_h, out_w = window.out_size(height, width, (kernel_h, kernel_w))
+    padded = _pad(data, window, (out_h, out_w), (kernel_h, kernel_w))
+    ry, rx = te.reduce_axis((0, kernel_h), "ry"), te.reduce_axis((0, kernel_w), "rx")
+
+    def element(n: Any, c: Any, y: Any, x: Any, v: Any) -> Any:
+        row, column = (
+            y * window.stride[0] + ry * window.dilation[0],
+            x * window.stride[1] + rx * window.dilation[1],
+        )
+        return te.sum(padded[n, c, row, column, v] * weight[c, ry, rx, v], axis=[ry, rx])
+
+    shape = (data.shape[0], data.shape[1], out_h, out_w, lanes)
+    return te.compute(shape, element, "depthwise", attrs=_marks(CONV2D, tile))
+
+
+def _pad(data: Any, window: Window, out: tuple[int, int], kernel: tuple[int, int]) -> Any:
+    """`data` with zeros around: exactly what the windows read, or the block could not be tiled."""
+    top, left, _bottom, _right = window.padding
+    if not any(window.padding):
+        return data
+    height, width = data.shape[2], data.shape[3]
+    rows, columns = (
+        (o - 1) * s + (k - 1) * d + 1
+        for o, s, k, d in zip(out, window.stride, kernel, window.dilation, strict=True)
+    )
+
+    def element(n: Any, c: Any, y: Any, x: Any, *lane: Any) -> Any:
+        inside = tirx.all(y >= top, y < height + top, x >= left, x < width + left)
+        zero = tirx.const(0, data.dtype)
+        return tirx.if_then_else(inside, data[(n, c, y - top, x - left, *lane)], zero)
+
+    return te.compute((data.shape[0], data.shape[1], rows, columns, *data.shape[4:]), element, "pad")
+
+
+def pack_channels(data: Any, *, lanes: int) -> Any:
+    """N C H W → N C/v H W v; channels beyond C are zero."""
+    batch, channels, height, width = data.shape
+    blocks = -(-int(channels) // lanes)
+
+    def element(n: Any, c: Any, y: Any, x: Any, v: Any) -> Any:
+        value = data[n, c * lanes + v, y, x]
+        if int(channels) % lanes == 0:
+            return value
+        return tirx.if_then_else(c * lanes + v < channels, value, tirx.const(0, data.dtype))
+
+    return te.compute((batch, blocks, height, width, lanes), element, "pack_channels")
+
+
+def unpack_channels(data: Any, *, channels: int) -> Any:
+    """N C/v H W v → N C H W, the padded channels left out."""
+    batch, _blocks, height, width, lanes = data.shape
+    return te.compute(
+        (batch, channels, height, width),
+        lambda n, c, y, x: data[n, c // int(lanes), y, x, c % int(lanes)],
+        "unpack_channels",
+    )
+
+
+def _marks(kernel: str, tile: tuple[int, int]) -> dict[str, Any]:
+    return {KERNEL: kernel, TILE: list(tile)}

@@ -1,0 +1,94 @@
+"""What the passes ask of Relax calls: which operator, which shapes, which operands are constant."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tvm
+from tvm import relax, tirx
+
+ENTRY = "main"  # the function that a model is
+Array = np.ndarray[Any, Any]
+
+
+def name_of(expression: Any) -> str:
+    """`relax.add` for a call of that operator, else ""."""
+    is_operator = isinstance(expression, tvm.ir.Call) and isinstance(expression.op, tvm.ir.Op)
+    return str(expression.op.name) if is_operator else ""
+
+
+def constant(expression: Any) -> Array | None:
+    """The array of a constant tensor, else None."""
+    if isinstance(expression, tvm.ir.GenericConst) and isinstance(expression.value, tvm.runtime.Tensor):
+        array: Array = expression.value.numpy()
+        return array
+    return None
+
+
+def make_constant(array: Array) -> relax.Expr:
+    """A constant tensor with the array's shape (0-d stays 0-d) and dtype."""
+    return relax.const(np.asarray(array, order="C"))
+
+
+def shape_of(expression: Any) -> tuple[int | tirx.Expr, ...] | None:
+    """The shape of a tensor: numbers, and expressions for free dimensions; None where it is unknown."""
+    ty = expression.ty
+    if not isinstance(ty, relax.TensorType) or ty.shape is None or not hasattr(ty.shape, "values"):
+        return None
+    return tuple(int(size) if isinstance(size, tirx.IntImm) else size for size in ty.shape.values)
+
+
+def static_shape(expression: Any) -> tuple[int, ...] | None:
+    """The shape where every dimension is a number, else None."""
+    shape = shape_of(expression)
+    if shape is None or not all(isinstance(size, int) for size in shape):
+        return None
+    return tuple(int(size) for size in shape)
+
+
+def dtype_of(expression: Any) -> str:
+    """NumPy's name of a tensor's dtype."""
+    return str(expression.ty.dtype.dtype)
+
+
+def numbers(values: Sequence[Any]) -> tuple[int, ...]:
+    """An attribute's integers."""
+    return tuple(int(value) for value in values)
+
+
+def rewrite_entry(mutator: Any, module: tvm.IRModule) -> tvm.IRModule:
+    """`module` with `main` rewritten by a PyExprMutator, and the kernels that it added."""
+    entry = module.get_global_var(ENTRY)
+    mutator.builder_.update_func(entry, mutator.visit_expr(module[ENTRY]))
+    rewritten = mutator.builder_.get()
+    for key, value in (module.attrs or {}).items():
+        rewritten = rewritten.with_attr(key, value)
+    return rewritten
+
+
+class Uses:
+    """How often each variable of a function is used, the result included."""
+
+    def __init__(self, function: relax.Function) -> None:
+        self._count: dict[Any, int] = {}
+        relax.analysis.post_order_visit(function, self._visit)
+
+    def once(self, variable: Any) -> bool:
+        """Whether nothing else needs the value, so that it can be computed differently."""
+        return self._count.get(variable, 0) == 1
+
+    def _visit(self, expression: Any) -> None:
+        operands: list[Any] = []
+        if isinstance(expression, tvm.ir.Call):
+            operands = list(expression.args)
+        elif isinstance(expression, relax.Tuple):
+            operands = list(expression.fields)
+        elif isinstance(expression, relax.TupleGetItem):
+            operands = [expression.tuple_value]
+        elif isinstance(expression, relax.SeqExpr):
+            operands = [expression.body]
+        for operand in operands:
+            if isinstance(operand, relax.Var):
+                self._count[operand] = self._count.get(operand, 0) + 1

@@ -1,0 +1,161 @@
+"""Channels are packed over the whole graph: into the lanes of a vector at the first convolution, back at the borders.
+
+Every packed value also gets an unpacked twin, for whoever needs it; a twin that nobody reads is dead code, and
+vanishes. So an operator only has to say whether it works on packed channels (the table in packable.py).
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import tvm
+from tvm import relax
+from tvm.relax.expr_functor import PyExprMutator, mutator
+
+from neo_magics.compiler.kernels import FUSES_ELEMENTWISE
+from neo_magics.compiler.kernels.conv2d import (
+    Window,
+    conv2d,
+    depthwise_conv2d,
+    pack_channels,
+    unpack_channels,
+)
+from neo_magics.compiler.kernels.tiles import register_tile
+from neo_magics.compiler.machine import Machine
+from neo_magics.compiler.passes import calls
+from neo_magics.compiler.passes.calls import Array
+from neo_magics.compiler.passes.packable import REWRITES
+
+
+@tvm.transform.module_pass(opt_level=0, name="PackConvolutions")
+class PackConvolutions:
+    """Convolutions with constant float32 weights work on N C/v H W v, and so does what follows them.
+
+    Channels that do not fill the last block are padded with zero weights. Grouped convolutions whose groups
+    do not consist of whole blocks keep TVM's own layout.
+    """
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+
+    def transform_module(self, module: tvm.IRModule, _context: Any) -> tvm.IRModule:
+        """Rewrite `main`; dead twins are left for DeadCodeElimination."""
+        return calls.rewrite_entry(Packer(module, self.machine), module)
+
+
+@mutator
+class Packer(PyExprMutator):  # type: ignore[misc]
+    """Rewrites call by call; `packed` answers whether a value is at hand in packed form."""
+
+    def __init__(self, module: tvm.IRModule, machine: Machine) -> None:
+        super().__init__(module)
+        self.lanes = machine.lanes
+        self.machine = machine
+        self._twins: dict[Any, Any] = {}
+
+    def visit_call_(self, call: Any) -> Any:
+        call = self.visit_expr_post_order(call)
+        if calls.name_of(call) == "relax.nn.conv2d":
+            result = self._convolution(call)
+        else:
+            rewrite = REWRITES.get(calls.name_of(call))
+            result = rewrite(self, self.builder_.normalize(call)) if rewrite else None
+        return call if result is None else result
+
+    def packed(self, value: Any) -> Any | None:
+        """The packed twin of a rebuilt value, else None."""
+        while isinstance(value, relax.Var):
+            if value in self._twins:
+                return self._twins[value]
+            value = self.lookup_binding(value)
+        return None
+
+    def pack(self, value: Any) -> Any:
+        """The packed form of any N C H W value: its twin, or a packed copy."""
+        found = self.packed(value)
+        return found if found is not None else self.emit(pack_channels, value, lanes=self.lanes)
+
+    def keep(self, packed: Any, channels: int) -> Any:
+        """Register a packed value; returns its unpacked twin, which stands for it in the graph."""
+        packed = packed if isinstance(packed, relax.Var) else self.builder_.emit(packed)
+        batch, blocks, height, width, lanes = packed.ty.shape.values
+        if int(blocks) * int(lanes) == channels and int(height) == int(width) == 1:
+            twin = self.builder_.emit(relax.op.reshape(packed, [batch, channels, 1, 1]))  # the same memory
+        else:
+            twin = self.emit(unpack_channels, packed, channels=channels)
+        self._twins[twin] = packed
+        return twin
+
+    def emit(self, kernel: Any, *operands: Any, fuses: bool = False, **options: Any) -> Any:
+        """A call of a tensor expression, bound to a variable; `fuses`: it takes element-wise followers."""
+        compute = partial(kernel, **options)  # call_te would convert options, and knows few types
+        attrs = {"op_pattern": FUSES_ELEMENTWISE} if fuses else None
+        made = self.builder_.call_te(
+            compute, *operands, primfunc_name_hint=kernel.__name__, primfunc_attrs=attrs
+        )
+        return self.builder_.emit(made)
+
+    def _convolution(self, call: Any) -> Any | None:
+        weight = calls.constant(call.args[1])
+        shape = calls.shape_of(call.args[0])
+        if weight is None or weight.dtype != np.float32 or not _is_plain(call, shape):
+            return None
+        window = _window(call.attrs)
+        groups, channels = int(call.attrs.groups), weight.shape[0]
+        assert shape is not None
+        out_w = window.out_size(int(shape[2]), int(shape[3]), weight.shape[2:])[1]
+        blocks = -(-channels // self.lanes)
+        if groups == channels == shape[1]:
+            tile = register_tile(out_w, 1, self.machine)
+            packed_weight = calls.make_constant(pack_depthwise(weight, self.lanes))
+            data = self.pack(call.args[0])
+            made = self.emit(depthwise_conv2d, data, packed_weight, fuses=True, window=window, tile=tile)
+            return self.keep(made, channels)
+        if groups > 1 and (channels // groups % self.lanes or weight.shape[1] % self.lanes):
+            return None
+        data = self.packed(call.args[0])
+        data = self.pack(call.args[0]) if groups > 1 else call.args[0] if data is None else data
+        in_lanes = self.lanes if data.ty.ndim == 5 else 1
+        tile = register_tile(out_w, blocks // groups, self.machine)
+        packed_weight = calls.make_constant(pack_weight(weight, in_lanes, self.lanes))
+        made = self.emit(conv2d, data, packed_weight, fuses=True, window=window, groups=groups, tile=tile)
+        return self.keep(made, channels)
+
+
+def _is_plain(call: Any, shape: tuple[Any, ...] | None) -> bool:
+    """float32, N C H W and O I H W, and every size but the batch is known."""
+    attrs = call.attrs
+    layouts = (attrs.data_layout, attrs.kernel_layout, attrs.out_layout)
+    known = shape is not None and all(isinstance(size, int) and size > 0 for size in shape[1:])
+    return known and layouts == ("NCHW", "OIHW", "NCHW") and calls.dtype_of(call.args[0]) == "float32"
+
+
+def _window(attrs: Any) -> Window:
+    pad = calls.numbers(attrs.padding)
+    top, left, bottom, right = pad if len(pad) == 4 else (*pad, *pad) if len(pad) == 2 else pad * 4
+    stride, dilation = calls.numbers(attrs.strides), calls.numbers(attrs.dilation)
+    return Window((stride[0], stride[-1]), (top, left, bottom, right), (dilation[0], dilation[-1]))
+
+
+def pack_weight(weight: Array, in_lanes: int, lanes: int) -> Array:
+    """O I H W → O/v I/b H W b v, filled up with zeros."""
+    weight = _fill(_fill(weight, 0, lanes), 1, in_lanes)
+    out, inner, height, width = weight.shape
+    blocked = weight.reshape(out // lanes, lanes, inner // in_lanes, in_lanes, height, width)
+    return blocked.transpose(0, 2, 4, 5, 3, 1)
+
+
+def pack_depthwise(weight: Array, lanes: int) -> Array:
+    """C 1 H W → C/v H W v, filled up with zeros."""
+    weight = _fill(weight, 0, lanes)
+    channels, _one, height, width = weight.shape
+    return weight.reshape(channels // lanes, lanes, height, width).transpose(0, 2, 3, 1)
+
+
+def _fill(array: Array, axis: int, multiple: int) -> Array:
+    missing = -array.shape[axis] % multiple
+    if not missing:
+        return array
+    return np.pad(array, [(0, missing if dim == axis else 0) for dim in range(array.ndim)])

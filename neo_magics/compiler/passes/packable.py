@@ -1,0 +1,138 @@
+"""Operators that work on packed channels as well: how each is rewritten, or that it is not (None).
+
+Padded channels hold whatever the operators make of zeros; they meet zero weights, and so do no harm as long as they are
+finite. Operators that can make them infinite (division, exp, log) are therefore not in the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tvm
+from tvm import relax
+
+from neo_magics.compiler.passes import calls
+
+if TYPE_CHECKING:
+    from neo_magics.compiler.passes.pack_convolutions import Packer
+
+Rewrite = Callable[["Packer", Any], Any]
+PACKED_RANK = 5
+
+
+def _channels(call: Any) -> int:
+    shape = calls.shape_of(call)
+    assert shape is not None  # a packed value's shape is known but for the batch
+    return int(shape[1])
+
+
+def unary(packer: Packer, call: Any) -> Any | None:
+    """f(x) and f(x, constants…), element by element."""
+    data = packer.packed(call.args[0])
+    if data is None:
+        return None
+    return packer.keep(tvm.ir.Call(call.op, [data, *call.args[1:]], call.attrs), _channels(call))
+
+
+def binary(packer: Packer, call: Any) -> Any | None:
+    """f(x, y) with at least one packed operand; the other is packed too, or constant per channel."""
+    shape = calls.shape_of(call)
+    if all(packer.packed(operand) is None for operand in call.args) or shape is None or len(shape) != 4:
+        return None
+    operands = [_operand(packer, operand, int(shape[1])) for operand in call.args]
+    if any(operand is None for operand in operands):
+        return None
+    return packer.keep(tvm.ir.Call(call.op, operands, call.attrs), int(shape[1]))
+
+
+def _operand(packer: Packer, operand: Any, channels: int) -> Any | None:
+    """`operand` so that it broadcasts against packed channels."""
+    array = calls.constant(operand)
+    if array is not None:
+        return _packed_constant(array, channels, packer.lanes)
+    shape = calls.shape_of(operand)
+    if packer.packed(operand) is not None or (shape is not None and len(shape) == 4 and shape[1] == channels):
+        known = shape is not None and all(isinstance(size, int) for size in shape[1:])
+        return packer.pack(operand) if known else None
+    return operand if shape == () else None
+
+
+def _packed_constant(array: Any, channels: int, lanes: int) -> Any | None:
+    if array.size == 1:
+        return calls.make_constant(array.reshape(()))
+    if array.ndim > 4:
+        return None
+    array = array.reshape((1,) * (4 - array.ndim) + array.shape)
+    batch, own, height, width = array.shape
+    if own == 1:
+        return calls.make_constant(array.reshape(batch, 1, height, width, 1))
+    filled = np.pad(array, [(0, 0), (0, -channels % lanes), (0, 0), (0, 0)])
+    blocked = filled.reshape(batch, -1, lanes, height, width).transpose(0, 1, 3, 4, 2)
+    return calls.make_constant(blocked)
+
+
+def pooling(operator: Callable[..., Any], *names: str) -> Rewrite:
+    """Pooling is the same in each lane; only the layout's name changes."""
+
+    def rewrite(packer: Packer, call: Any) -> Any | None:
+        data = packer.packed(call.args[0])
+        if data is None or call.attrs.layout != "NCHW":
+            return None
+        options = {name: getattr(call.attrs, name) for name in names}
+        made = operator(data, **options, layout=f"NCHW{packer.lanes}c")
+        return packer.keep(made, _channels(call))
+
+    return rewrite
+
+
+def mean(packer: Packer, call: Any) -> Any | None:
+    """The mean over height and width, as global pooling."""
+    data = packer.packed(call.args[0])
+    axes = call.attrs.axis
+    if data is None or axes is None or sorted(axis % 4 for axis in calls.numbers(axes)) != [2, 3]:
+        return None
+    kept = packer.keep(relax.op.mean(data, [2, 3], keepdims=True), _channels(call))
+    shape = calls.shape_of(call)
+    return kept if call.attrs.keepdims else relax.op.reshape(kept, list(shape or ()))
+
+
+def concatenation(packer: Packer, call: Any) -> Any | None:
+    """Channels one after the other, where every part fills its blocks."""
+    value = packer.lookup_binding(call.args[0]) if isinstance(call.args[0], relax.Var) else call.args[0]
+    shape = calls.shape_of(call)
+    if not isinstance(value, relax.Tuple) or shape is None or len(shape) != 4:
+        return None
+    parts = [packer.packed(field) for field in value.fields]
+    fills = all(_channels(field) % packer.lanes == 0 for field in value.fields)
+    if int(call.attrs.axis or 0) % 4 != 1 or not fills or any(part is None for part in parts):
+        return None
+    return packer.keep(relax.op.concat(parts, axis=1), int(shape[1]))
+
+
+_POOL = ("pool_size", "strides", "padding", "dilation", "ceil_mode", "count_include_pad")
+_UNARY = (
+    "nn.relu",
+    "nn.leakyrelu",
+    "nn.gelu",
+    "nn.silu",
+    "nn.relu6",
+    "sigmoid",
+    "tanh",
+    "clip",
+    "erf",
+    "negative",
+    "abs",
+)
+_BINARY = ("add", "subtract", "multiply", "maximum", "minimum")
+
+REWRITES: dict[str, Rewrite] = {
+    **{f"relax.{name}": unary for name in _UNARY},
+    **{f"relax.{name}": binary for name in _BINARY},
+    "relax.nn.max_pool2d": pooling(relax.op.nn.max_pool2d, *_POOL),
+    "relax.nn.avg_pool2d": pooling(relax.op.nn.avg_pool2d, *_POOL),
+    "relax.nn.adaptive_avg_pool2d": pooling(relax.op.nn.adaptive_avg_pool2d, "output_size"),
+    "relax.mean": mean,
+    "relax.concat": concatenation,
+}

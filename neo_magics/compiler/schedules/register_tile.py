@@ -1,0 +1,33 @@
+"""Keep a tile of results in vector registers over a whole reduction: the heart of convolution and matmul."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tvm.s_tir import Schedule
+
+from neo_magics.compiler.schedules.loops import Block, Loop
+
+
+def accumulate_at(sch: Schedule, block: Block, at: Loop, reductions: int) -> None:
+    """Compute `block` at the loop `at`, its reductions outside, its tile unrolled and the last loop a vector.
+
+    The tile's sums get a buffer of their own, small enough for LLVM to keep in registers. Call it when the
+    consumer's loops are final and parallel: a decomposed reduction cannot be moved any more.
+    """
+    sch.compute_at(block, at, preserve_unit_loops=True)
+    fresh = sch.get_loops(block)[-len(sch.get(block).iter_vars) :]
+    tile, reduced = fresh[:-reductions], fresh[-reductions:]
+    sch.reorder(*reduced, *tile)
+    unroll_and_vectorize(sch, tile)
+    init = sch.decompose_reduction(block, reduced[0])
+    unroll_and_vectorize(sch, sch.get_loops(init)[-len(tile) :])
+    sch.set_scope(block, 0, "local")
+
+
+def unroll_and_vectorize(sch: Schedule, nest: Sequence[Loop]) -> None:
+    """The last loop becomes a vector, the others straight code."""
+    *outer, lane = nest
+    for loop in outer:
+        sch.unroll(loop)
+    sch.vectorize(lane)
