@@ -6,9 +6,10 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
-from neo_magics.api.events import STAGES, Event, LogLine, ProgressEvent, ReportEvent, StageEvent
+from neo_magics.api.events import STAGES, Event, ProgressEvent, ReportEvent, StageEvent
 from neo_magics.api.states import TERMINAL, JobStatus
 
 LOG_LINES = 400  # kept for the frozen panel
@@ -48,7 +49,7 @@ class LogState:
             return replace(self, progress=event)
         if isinstance(event, ReportEvent):
             return replace(self, report=event.report)
-        return replace(self, lines=(*self.lines, _text(event))[-LOG_LINES:])
+        return replace(self, lines=(*self.lines, _private(event.sentence()))[-LOG_LINES:])
 
     def _stage(self, when: datetime, event: StageEvent) -> LogState:
         since = when if event.state == "started" else None
@@ -147,8 +148,10 @@ def _so_far(stage: StageView, running: str, now: datetime) -> StageView:
     return replace(stage, seconds=max(0.0, (now - stage.since).total_seconds()), state=running)
 
 
-def _text(event: LogLine) -> str:
-    return event.sentence()
+def _private(text: str) -> str:
+    """`text` without the user's name: a notebook with a frozen panel is made to be shared."""
+    home = str(Path.home())
+    return text.replace(home, "~") if len(home) > 1 else text
 
 
 def tail(lines: Sequence[str], count: int) -> list[str]:

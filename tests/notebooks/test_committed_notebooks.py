@@ -38,7 +38,9 @@ def test_panels_are_frozen(path):
     outputs = [out for cell in nbformat.read(path, 4).cells for out in cell.get("outputs", [])]
     assert not [out for out in outputs if "application/vnd.jupyter.widget-view+json" in out.get("data", {})]
     panels = [
-        out.data["text/html"] for out in outputs if "neo-steps" in out.get("data", {}).get("text/html", "")
+        out.data["text/html"]
+        for out in outputs
+        if '<ol class="neo-steps">' in out.get("data", {}).get("text/html", "")
     ]
     assert len(panels) == 1
     assert "neo-verdict" in panels[0]

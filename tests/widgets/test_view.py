@@ -1,6 +1,7 @@
 """A panel's view follows from Describe's answer and the log's events, whatever order reading takes."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from neo_magics.api.events import STAGES, LogLine, ProgressEvent, ReportEvent, StageEvent
 from neo_magics.widgets.view import LOG_LINES, LogState, job_view, tail, target_text
@@ -84,6 +85,11 @@ def test_the_report_is_kept_and_the_log_is_bounded():
     assert seen.log.report == {"size": 3}
     assert len(seen.log.lines) == LOG_LINES
     assert seen.log.lines[-1] == str(LOG_LINES + 49)
+
+
+def test_the_users_home_is_not_in_what_is_shown():
+    seen = view(at(1, LogLine(f"{Path.home()}/venv/lib/torch.py: a warning")))
+    assert seen.log.lines == ("~/venv/lib/torch.py: a warning",)
 
 
 def test_events_may_come_in_pieces():
