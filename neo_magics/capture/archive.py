@@ -14,6 +14,7 @@ import json
 import os
 import tarfile
 import tempfile
+import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -108,9 +109,9 @@ def read_example_inputs(folder: Path) -> dict[str, np.ndarray[Any, Any]]:
         return {}
     dtypes = read_capture(folder).get("input_dtypes", {})
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             return {name: _as_dtype(stored[name], dtypes.get(name, "")) for name in stored.files}
-    except (ValueError, OSError, EOFError) as error:
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(f"{INPUTS} of the model archive cannot be read: {error}.") from error
 
 

@@ -12,12 +12,13 @@ from neo_magics.capture.archive import ModelArchive
 from neo_magics.capture.inputs import Arrays, bind_inputs, like_shape
 from neo_magics.capture.pt2 import load_pt2, save_pt2
 from neo_magics.capture.request import CaptureRequest, Shapes, TensorInfo
-from neo_magics.capture.torch_export import Signature, as_tensor, export_module, quiet_module
+from neo_magics.capture.torch_export import Signature, as_tensor, export_module, quiet_module, unwrapped
 from neo_magics.capture.torch_names import dtype_name, name_outputs, program_inputs, program_outputs
 from neo_magics.capture.torchscript import (
     TorchFile,
     load_script,
     save_script,
+    still_torchscript,
     torch_file_kind,
     untrusted_pickle,
 )
@@ -41,7 +42,7 @@ def capture_model(model: Any, request: CaptureRequest) -> ModelArchive:
     if isinstance(model, torch.jit.ScriptModule):
         return _from_script(model, request)
     if isinstance(model, torch.nn.Module):
-        return _from_module(model, request)
+        return _from_module(unwrapped(model), request)
     raise CaptureError(
         f"A {type(model).__name__} of PyTorch is not a model.",
         hint="Give a torch.nn.Module, an ExportedProgram, a ScriptModule, or a path to .pt2, .pt or .pth.",
@@ -61,10 +62,11 @@ def _read(path: Path, trust_pickle: bool) -> Any:
         )
     if not trust_pickle:
         raise untrusted_pickle(path)
-    return _unpickle(path)
+    return unpickle(path)
 
 
-def _unpickle(path: Path) -> Any:
+def unpickle(path: Path) -> Any:
+    """The torch.nn.Module that torch.save wrote to `path`. This runs the code in the file."""
     import torch
 
     model = torch.load(path, map_location="cpu", weights_only=False)
@@ -84,6 +86,15 @@ def _from_module(module: Any, request: CaptureRequest) -> ModelArchive:
             return _portable(still, signature, examples, request)
         program = export_module(still, _traced(examples, request, signature), _free(request, signature))
     return _program_archive(program, _kept(examples, request, program_inputs(program)))
+
+
+def export_eager(module: Any, request: CaptureRequest) -> Any:
+    """The ExportedProgram of an eager module with the shapes (and examples) of `request`."""
+    module = unwrapped(module)
+    signature = Signature.of(module)
+    examples = _examples(module, signature.names, signature.required, request)
+    with quiet_module(module) as still:
+        return export_module(still, _traced(examples, request, signature), _free(request, signature))
 
 
 def _from_program(program: Any, request: CaptureRequest) -> ModelArchive:
@@ -230,7 +241,7 @@ def _portable(module: Any, signature: Signature, examples: Arrays, request: Capt
 
     tensors = signature.tensors(examples)
     try:
-        with torch.no_grad():
+        with torch.no_grad(), still_torchscript():
             script = torch.jit.trace(module, tensors, check_trace=False, strict=False)
     except Exception as error:
         raise CaptureError(

@@ -51,7 +51,11 @@ def open_model(folder: Path, threads: int | None, trust_pickle: bool) -> TorchSo
         program = load_pt2(path, trust_pickle=trust_pickle)
         return TorchSource(_program_call(program), program_inputs(program))
     if kind is TorchFile.PICKLE:
-        raise untrusted_pickle(path)
+        if not trust_pickle:
+            raise untrusted_pickle(path)
+        from neo_magics.capture.pytorch import unpickle
+
+        return TorchSource(_module_call(unpickle(path).eval()), ())
     if kind is TorchFile.UNKNOWN:
         raise InputError(
             f"{path.name} is not a PyTorch file, or it is cut short.",
@@ -76,6 +80,10 @@ def _program_call(program: Any) -> Call:
         return module(*args, **kwargs)
 
     return call
+
+
+def _module_call(module: Any) -> Call:
+    return lambda inputs: module(**inputs)
 
 
 def _script_call(script: Any) -> Call:

@@ -61,11 +61,10 @@ def quiet_module(module: Any) -> Iterator[Any]:
     A module on another device is copied; otherwise its own weights are used. Each part's training flag is
     restored, also where the parts differ.
     """
-    unwrapped = _unwrapped(module)
-    modes = [(part, part.training) for part in unwrapped.modules()]
+    modes = [(part, part.training) for part in module.modules()]
     try:
-        unwrapped.eval()
-        yield _on_cpu(unwrapped)
+        module.eval()
+        yield _on_cpu(module)
     finally:
         for part, training in modes:
             part.training = training
@@ -101,8 +100,8 @@ def as_tensor(array: Any) -> Any:
     return torch.from_numpy(array.copy())
 
 
-def _unwrapped(module: Any) -> Any:
-    """Without torch.compile's or DataParallel's wrapper."""
+def unwrapped(module: Any) -> Any:
+    """`module` without torch.compile's or DataParallel's wrapper."""
     inner = getattr(module, "_orig_mod", None)
     if inner is None and type(module).__name__ in ("DataParallel", "DistributedDataParallel"):
         inner = module.module

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
+import warnings
 import zipfile
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -27,6 +30,14 @@ class TorchFile(StrEnum):
     UNKNOWN = "unknown"
 
 
+@contextlib.contextmanager
+def still_torchscript() -> Iterator[None]:
+    """Without torch's advice to leave TorchScript: it is what SageMaker takes, and what users have."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r".*torch\.jit\.", DeprecationWarning)
+        yield
+
+
 def torch_file_kind(path: Path) -> TorchFile:
     """The kind of `path`. Nothing in it is run or unpickled."""
     if zipfile.is_zipfile(path):
@@ -46,7 +57,8 @@ def load_script(path: Path) -> Any:
     import torch
 
     try:
-        module = torch.jit.load(str(path), map_location="cpu").eval()
+        with still_torchscript():
+            module = torch.jit.load(str(path), map_location="cpu").eval()
     except (RuntimeError, ValueError, EOFError, OSError) as error:
         first = (str(error).strip().splitlines() or [""])[0][:300]
         raise InputError(
@@ -70,7 +82,8 @@ def save_script(script: Any) -> bytes:
     import torch
 
     saved = io.BytesIO()
-    torch.jit.save(script, saved)
+    with still_torchscript():
+        torch.jit.save(script, saved)
     saved.seek(0)
     reader, cleaned = torch._C.PyTorchFileReader(saved), io.BytesIO()
     writer = torch._C.PyTorchFileWriter(cleaned)

@@ -11,8 +11,8 @@ from neo_magics.api.input_config import InputConfig
 from neo_magics.artifact.manifest import TensorSpec
 from neo_magics.capture.files import model_file
 from neo_magics.capture.pt2 import load_pt2
-from neo_magics.capture.pytorch import torch_version
-from neo_magics.capture.request import TensorInfo
+from neo_magics.capture.pytorch import export_eager, torch_version, unpickle
+from neo_magics.capture.request import CaptureRequest, TensorInfo
 from neo_magics.capture.torch_names import free_dimensions, program_inputs, program_outputs
 from neo_magics.capture.torchscript import TorchFile, load_script, torch_file_kind, untrusted_pickle
 from neo_magics.compiler.frontends.imported import ImportedModel
@@ -33,7 +33,9 @@ def import_folder(folder: Path, input_config: InputConfig | None, options: Compi
         recorded = record_script(load_script(path), folder, input_config, options)
         return _renamed(import_program(recorded.program, None), recorded)
     if kind is TorchFile.PICKLE:
-        raise untrusted_pickle(path)
+        if not options.trust_pickle:
+            raise untrusted_pickle(path)
+        return import_program(export_eager(unpickle(path), CaptureRequest(input_shape=input_config)), None)
     raise InputError(
         f"{path.name} is not a PyTorch file, or it is cut short.",
         hint="Save the model with torch.export.save (.pt2) or torch.jit.save (.pth).",
