@@ -8,22 +8,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from neo_magics.runtime.compare import Comparison, Side, compare
+    from neo_magics.runtime.compare import Comparison
     from neo_magics.runtime.dlr import DLRModel
     from neo_magics.runtime.loading import load
     from neo_magics.runtime.model import CompiledModel
-    from neo_magics.runtime.verify import verify
 
-__all__ = ["Comparison", "CompiledModel", "DLRModel", "Side", "compare", "load", "verify"]
+__all__ = ["Comparison", "CompiledModel", "DLRModel", "load"]
 
 _HOMES = {
     "CompiledModel": "model",
     "Comparison": "compare",
     "DLRModel": "dlr",
-    "Side": "compare",
-    "compare": "compare",
     "load": "loading",
-    "verify": "verify",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import tarfile
@@ -58,10 +59,8 @@ def test_names_that_leave_the_folder(tmp_path, name):
 def test_no_name_ever_writes_outside(parts, tmp_path_factory):
     root = tmp_path_factory.mktemp("hostile")
     path = write(root / "m.tar.gz", member("/".join(parts)))
-    try:
+    with contextlib.suppress(InputError):
         unpack(path, root / "deep" / "out", limit_bytes=LIMIT)
-    except InputError:
-        pass
     outside = [p for p in root.rglob("*") if p.is_file() and root / "deep" / "out" not in p.parents]
     assert outside == [path]
 

@@ -55,7 +55,7 @@ def test_a_changed_file_is_refused_by_its_digest(artifact, name):
 
 def test_a_missing_file_is_named(artifact):
     (artifact / "compiled.params").unlink()
-    with pytest.raises(ArtifactError, match="lacks the file 'compiled.params'"):
+    with pytest.raises(ArtifactError, match=r"lacks the file 'compiled\.params'"):
         load(artifact)
 
 
