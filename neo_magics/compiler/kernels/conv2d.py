@@ -1,7 +1,7 @@
 """Two-dimensional convolution on packed channels (the layout of the NeoCPU paper, USENIX ATC'19).
 
-Data N C/b H W b, weights O/v I/b KH KW b v, result N O/v H W v, where v are the lanes of a vector register. Data
-that is not packed is N C H W, the same with b = 1.
+Data N C/b H W b, weights O/v I/b KH KW b v, result N O/v H W v, where v are the lanes of a vector register.
+Data that is not packed is N C H W, the same with b = 1.
 """
 
 from __future__ import annotations
@@ -23,6 +23,11 @@ class Window:
     stride: tuple[int, int]
     padding: tuple[int, int, int, int]
     dilation: tuple[int, int]
+
+    def place(self, y: Any, x: Any, ry: Any, rx: Any) -> tuple[Any, Any]:
+        """Row and column of the padded data that result (y, x) reads at (ry, rx) of the window."""
+        row = y * self.stride[0] + ry * self.dilation[0]
+        return row, x * self.stride[1] + rx * self.dilation[1]
 
     def out_size(self, height: int, width: int, kernel: tuple[int, int]) -> tuple[int, int]:
         """Height and width of the result."""
@@ -49,10 +54,7 @@ def conv2d(data: Any, weight: Any, *, window: Window, groups: int, tile: tuple[i
 
     def element(n: Any, o: Any, y: Any, x: Any, v: Any) -> Any:
         channel = rc if groups == 1 else o // blocks_per_group * in_blocks + rc
-        row, column = (
-            y * window.stride[0] + ry * window.dilation[0],
-            x * window.stride[1] + rx * window.dilation[1],
-        )
+        row, column = window.place(y, x, ry, rx)
         place = (n, channel, row, column, ri)[: len(padded.shape)]
         return te.sum(padded[place] * weight[o, rc, ry, rx, ri, v], axis=[rc, ry, rx, ri])
 
@@ -70,10 +72,7 @@ def depthwise_conv2d(data: Any, weight: Any, *, window: Window, tile: tuple[int,
     ry, rx = te.reduce_axis((0, kernel_h), "ry"), te.reduce_axis((0, kernel_w), "rx")
 
     def element(n: Any, c: Any, y: Any, x: Any, v: Any) -> Any:
-        row, column = (
-            y * window.stride[0] + ry * window.dilation[0],
-            x * window.stride[1] + rx * window.dilation[1],
-        )
+        row, column = window.place(y, x, ry, rx)
         return te.sum(padded[n, c, row, column, v] * weight[c, ry, rx, v], axis=[ry, rx])
 
     shape = (data.shape[0], data.shape[1], out_h, out_w, lanes)

@@ -1,4 +1,4 @@
-"""Batch normalisation with known statistics is a scale and a shift, and a convolution before it takes both."""
+"""Batch normalisation with known statistics is a scale and a shift; a convolution before it takes both."""
 
 from __future__ import annotations
 
@@ -67,7 +67,8 @@ class _Folder(PyExprMutator):  # type: ignore[misc]
         conv = self.builder_.emit(tvm.ir.Call(value.op, [value.args[0], scaled], value.attrs))
         return relax.op.add(conv, calls.make_constant((bias * scale + shift).reshape(1, -1, 1, 1)))
 
-    def _single_use(self, x: Any) -> Any | None:
+    def _single_use(self, x: Any) -> Any:
+        """What `x` is bound to, or None where something else needs it."""
         return self.lookup_binding(x) if isinstance(x, relax.Var) and self.uses.once(x) else None
 
 

@@ -1,7 +1,7 @@
-"""Channels are packed over the whole graph: into the lanes of a vector at the first convolution, back at the borders.
+"""Channels are packed over the whole graph: into vectors at the first convolution, back at the borders.
 
-Every packed value also gets an unpacked twin, for whoever needs it; a twin that nobody reads is dead code, and
-vanishes. So an operator only has to say whether it works on packed channels (the table in packable.py).
+Every packed value also gets an unpacked twin, for whoever needs it; a twin that nobody reads is dead code,
+and vanishes. So an operator only has to say whether it works on packed channels (the table in packable.py).
 """
 
 from __future__ import annotations

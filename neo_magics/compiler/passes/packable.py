@@ -1,7 +1,7 @@
 """Operators that work on packed channels as well: how each is rewritten, or that it is not (None).
 
-Padded channels hold whatever the operators make of zeros; they meet zero weights, and so do no harm as long as they are
-finite. Operators that can make them infinite (division, exp, log) are therefore not in the table.
+Padded channels hold whatever the operators make of zeros; they meet zero weights, and so do no harm as long
+as they are finite. Operators that can make them infinite (division, exp, log) are therefore not in the table.
 """
 
 from __future__ import annotations
@@ -53,10 +53,15 @@ def _operand(packer: Packer, operand: Any, channels: int) -> Any | None:
     if array is not None:
         return _packed_constant(array, channels, packer.lanes)
     shape = calls.shape_of(operand)
-    if packer.packed(operand) is not None or (shape is not None and len(shape) == 4 and shape[1] == channels):
-        known = shape is not None and all(isinstance(size, int) for size in shape[1:])
-        return packer.pack(operand) if known else None
-    return operand if shape == () else None
+    if shape == ():
+        return operand
+    if shape is None or len(shape) != 4 or not all(isinstance(size, int) for size in shape[1:]):
+        return None
+    if shape[1] == channels:
+        return packer.pack(operand)
+    if shape[1] == 1:  # one channel for all: its own packed form would have zeros in the other lanes
+        return packer.builder_.emit(relax.op.reshape(operand, [*shape, 1]))
+    return None
 
 
 def _packed_constant(array: Any, channels: int, lanes: int) -> Any | None:
@@ -112,19 +117,8 @@ def concatenation(packer: Packer, call: Any) -> Any | None:
 
 
 _POOL = ("pool_size", "strides", "padding", "dilation", "ceil_mode", "count_include_pad")
-_UNARY = (
-    "nn.relu",
-    "nn.leakyrelu",
-    "nn.gelu",
-    "nn.silu",
-    "nn.relu6",
-    "sigmoid",
-    "tanh",
-    "clip",
-    "erf",
-    "negative",
-    "abs",
-)
+_ACTIVATIONS = ("nn.relu", "nn.relu6", "nn.leakyrelu", "nn.gelu", "nn.silu", "sigmoid", "tanh")
+_UNARY = (*_ACTIVATIONS, "clip", "erf", "negative", "abs")
 _BINARY = ("add", "subtract", "multiply", "maximum", "minimum")
 
 REWRITES: dict[str, Rewrite] = {

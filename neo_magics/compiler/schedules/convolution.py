@@ -35,7 +35,7 @@ def schedule_convolution(func: tirx.PrimFunc, _machine: Machine) -> Schedule | N
     sch.reorder(n, channel_out, row, column_out, channel_in, column_in, lane)
     unroll_and_vectorize(sch, [channel_in, column_in, lane])
     loops.parallel(sch, [n, channel_out, row], operations)
-    accumulate_at(sch, conv, column_out, loops.reductions(sch, conv))
+    accumulate_at(sch, conv, column_out)
     for block in padding:
         schedule_padding(sch, block, operations)
     return sch

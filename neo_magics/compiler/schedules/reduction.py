@@ -1,7 +1,7 @@
-"""Sums, means, maxima, pooling, softmax, unpacked convolutions: any kernel with reductions.
+"""Sums, means, maxima, pooling, softmax, unpacked convolutions, matrix products: any kernel with reductions.
 
-Also the fallback for whatever no other rule matches: each block gets vectors and threads, none is left
-a scalar serial loop.
+Also the fallback for whatever no other rule matches: each block gets vectors and threads, none is left a
+scalar serial loop.
 """
 
 from __future__ import annotations
@@ -10,13 +10,17 @@ import tvm
 from tvm import tirx
 from tvm.s_tir import Schedule
 
+from neo_magics.compiler.kernels.tiles import register_tile
 from neo_magics.compiler.machine import Machine
 from neo_magics.compiler.schedules import loops, spatial
 from neo_magics.compiler.schedules.loops import Block, Loop
+from neo_magics.compiler.schedules.register_tile import accumulate_at, unroll_and_vectorize
+
+NARROWEST = 4  # elements of a vector along a reduction; below, scalar code is as good
 
 
 def schedule_any(func: tirx.PrimFunc, machine: Machine) -> Schedule | None:
-    """Matches every kernel made of plain blocks. Layout and order of the loops stay as they are."""
+    """Matches every kernel made of plain blocks. Layouts stay as they are."""
     sch = Schedule(tvm.IRModule({"main": func}))
     found = loops.blocks(sch)
     if not found or not all(loops.is_plain(sch, block) for block in found):
@@ -33,26 +37,58 @@ def schedule_any(func: tirx.PrimFunc, machine: Machine) -> Schedule | None:
 def schedule_reduction(sch: Schedule, block: Block, machine: Machine) -> None:
     """Vectors along the output where its neighbours are read together, else along the reduction."""
     outputs, reductions = _loops_by_kind(sch, block)
-    operations = loops.work(sch, block)
-    if outputs and _reads_along_output(sch, block):
-        *outer, inner = spatial.split_vector(sch, outputs[-1:], machine)
-        sch.reorder(*outputs[:-1], *outer, *reductions, inner)
-        _finish(sch, block, [*outputs[:-1], *outer], reductions, inner, operations)
+    while len(outputs) > 1 and loops.extent(sch, outputs[-1]) == 1:
+        outputs.pop()  # a kept dimension of one has no neighbours
+    size = loops.extent(sch, outputs[-1]) if outputs else None
+    whole = bool(outputs) and len(outputs) == loops.kinds(sch, block).count(loops.SPATIAL)
+    if size is not None and size > 1 and whole and _reads_along(sch, block, len(outputs) - 1):
+        _tile_outputs(sch, block, machine)
+    else:
+        _along_reduction(sch, block, outputs, reductions, machine)
+
+
+def _tile_outputs(sch: Schedule, block: Block, machine: Machine) -> None:
+    """Rows × vectors of the output in registers, over all reductions, then stored."""
+    if len(sch.get(block).writes) != 1:  # an arg-maximum and its like: two results go together
+        outputs, reductions = _loops_by_kind(sch, block)
+        _in_place(sch, block, outputs, reductions, machine)
         return
-    _along_reduction(sch, block, outputs, reductions, machine)
+    operations = loops.work(sch, block)
+    out = sch.cache_write(block, 0, "local")
+    *outer, row, column = _at_least_two(sch, out)
+    size = loops.extent(sch, column) or 1
+    rows_size = loops.extent(sch, row) or 1
+    if size % machine.lanes == 0:
+        rows, vectors = register_tile(rows_size, size // machine.lanes, machine, widest=spatial.WIDEST)
+        width = vectors * machine.lanes
+    else:
+        width = spatial.vector_width(size, machine.lanes)
+        rows, _ = register_tile(rows_size, 1, machine)
+    row_out, row_in = sch.split(row, [None, rows])
+    column_out, column_in = sch.split(column, [None, width])
+    sch.reorder(*outer, row_out, column_out, row_in, column_in)
+    unroll_and_vectorize(sch, [row_in, column_in])
+    loops.parallel(sch, [*outer, row_out], operations)
+    accumulate_at(sch, block, column_out)
 
 
-def _finish(
-    sch: Schedule, block: Block, outer: list[Loop], reductions: list[Loop], lane: Loop, operations: int
+def _at_least_two(sch: Schedule, out: Block) -> list[Loop]:
+    nest = list(sch.get_loops(out))
+    return nest if len(nest) > 1 else [sch.add_unit_loop(nest[0]), *sch.get_loops(out)[1:]]
+
+
+def _in_place(
+    sch: Schedule, block: Block, outputs: list[Loop], reductions: list[Loop], machine: Machine
 ) -> None:
-    vector = loops.extent(sch, lane) is not None
-    if vector:
-        sch.vectorize(lane)
+    """Vectors of results that are updated where they lie."""
+    operations = loops.work(sch, block)
+    *outer, inner = spatial.split_vector(sch, outputs[-1:], machine)
+    sch.reorder(*outputs[:-1], *outer, *reductions, inner)
+    sch.vectorize(inner)
     # `parallel` first: once the initialisation is split off, TVM sees no reduction any more.
-    loops.parallel(sch, outer, operations)
+    loops.parallel(sch, [*outputs[:-1], *outer], operations)
     init = sch.decompose_reduction(block, reductions[0])
-    if vector:
-        sch.vectorize(sch.get_loops(init)[-1])
+    sch.vectorize(sch.get_loops(init)[-1])
 
 
 def _along_reduction(
@@ -61,24 +97,20 @@ def _along_reduction(
     """One partial result per lane, combined at the end (rfactor)."""
     operations = loops.work(sch, block)
     size = loops.extent(sch, reductions[-1])
-    if size is None or size % machine.lanes or size == machine.lanes:
+    width = spatial.vector_width(size, machine.lanes) if size else 1
+    if size is None or width < NARROWEST or len(sch.get(block).writes) != 1:
         loops.parallel(sch, outputs, operations)
         return
-    _, lane = sch.split(reductions[-1], [None, machine.lanes])
-    partial = sch.rfactor(lane, factor_axis=len(outputs))
-    *others, vector_lane = _partial_loops(sch, partial, len(outputs))
+    count = loops.kinds(sch, block).count(loops.SPATIAL)
+    _, lane = sch.split(reductions[-1], [None, width])
+    partial = sch.rfactor(lane, factor_axis=count)
+    *others, vector_lane = sch.get_loops(partial)[count:]
     sch.reorder(*others, vector_lane)
     sch.vectorize(vector_lane)
-    if outputs:
-        loops.parallel(sch, sch.get_loops(partial)[: len(outputs)], operations)
+    loops.parallel(sch, sch.get_loops(partial)[:count], operations)
     init = sch.decompose_reduction(partial, others[0])
     sch.vectorize(sch.get_loops(init)[-1])
-    loops.parallel(sch, sch.get_loops(block)[: len(outputs)], operations // machine.lanes)
-
-
-def _partial_loops(sch: Schedule, partial: Block, outputs: int) -> list[Loop]:
-    """The reduction loops of a partial block, then the loop of its lanes, which is the last one."""
-    return list(sch.get_loops(partial)[outputs:])
+    loops.parallel(sch, sch.get_loops(block)[:count], operations // width)
 
 
 def _loops_by_kind(sch: Schedule, block: Block) -> tuple[list[Loop], list[Loop]]:
@@ -87,14 +119,12 @@ def _loops_by_kind(sch: Schedule, block: Block) -> tuple[list[Loop], list[Loop]]
     return outputs, [loop for loop, kind in pairs if kind == loops.REDUCE]
 
 
-def _reads_along_output(sch: Schedule, block: Block) -> bool:
-    """Whether the last index of every multi-dimensional read leaves the reductions out."""
+def _reads_along(sch: Schedule, block: Block, position: int) -> bool:
+    """Whether neighbours along the block's spatial iterator `position` are neighbours in memory, or the same."""
     node = sch.get(block)
-    reduced = [iterator.var for iterator in node.iter_vars if iterator.iter_type == loops.REDUCE]
+    along = [iterator.var for iterator in node.iter_vars if iterator.iter_type == loops.SPATIAL][position]
     for region in node.reads:
-        if not region.region:
-            continue
-        used = loops.variables(region.region[-1].min)
-        if any(var.same_as(name) for var in reduced for name in used):
+        *strided, _last = [loops.variables(part.min) for part in region.region] or [[]]
+        if any(along.same_as(used) for index in strided for used in index):
             return False
     return True

@@ -6,18 +6,21 @@ from collections.abc import Sequence
 
 from tvm.s_tir import Schedule
 
+from neo_magics.compiler.schedules import loops
 from neo_magics.compiler.schedules.loops import Block, Loop
 
 
-def accumulate_at(sch: Schedule, block: Block, at: Loop, reductions: int) -> None:
+def accumulate_at(sch: Schedule, block: Block, at: Loop) -> None:
     """Compute `block` at the loop `at`, its reductions outside, its tile unrolled and the last loop a vector.
 
     The tile's sums get a buffer of their own, small enough for LLVM to keep in registers. Call it when the
     consumer's loops are final and parallel: a decomposed reduction cannot be moved any more.
     """
+    kinds = loops.kinds(sch, block)
     sch.compute_at(block, at, preserve_unit_loops=True)
-    fresh = sch.get_loops(block)[-len(sch.get(block).iter_vars) :]
-    tile, reduced = fresh[:-reductions], fresh[-reductions:]
+    fresh = list(zip(sch.get_loops(block)[-len(kinds) :], kinds, strict=True))
+    tile = [loop for loop, kind in fresh if kind == loops.SPATIAL]
+    reduced = [loop for loop, kind in fresh if kind == loops.REDUCE]
     sch.reorder(*reduced, *tile)
     unroll_and_vectorize(sch, tile)
     init = sch.decompose_reduction(block, reduced[0])
