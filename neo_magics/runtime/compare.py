@@ -167,9 +167,9 @@ def compare(
         with Measurement([before, after], conditions, Path(scratch), progress or _quiet) as measurement:
             measurement.give(first_call(inputs, rows))
             difference = _difference(measurement)
-            measurement.time()
             if labels is not None:
                 measurement.evaluate(inputs, _labels(labels), rows)
+            measurement.time()
     return _comparison(measurement, difference, origin, load_average)
 
 
@@ -178,9 +178,11 @@ def _quiet(_text: str) -> None:
 
 
 def _labels(labels: Any) -> Any:
+    import numpy as np
+
     from neo_magics.capture.inputs import to_numpy
 
-    return to_numpy(labels, "labels").reshape(-1)
+    return to_numpy(np.asarray(labels) if isinstance(labels, list | tuple) else labels, "labels").reshape(-1)
 
 
 def _difference(measurement: Measurement) -> dict[str, Any]:

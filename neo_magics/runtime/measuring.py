@@ -23,6 +23,7 @@ CALLS_LEAST, CALLS_MOST = 3, 500  # of one side in one round
 _WARM_SHARE = 0.1  # of all seconds, for each side
 _PAUSE = 0.02  # seconds between turns: idle threads of the other side stop spinning
 _SLACK = 120.0  # seconds that an answer may be late
+_ALL_ROWS = 3600.0  # seconds for all labelled rows of one side
 
 Progress = Callable[[str], None]
 
@@ -133,11 +134,7 @@ class Measurement:
         for result, worker in zip(self.results, self._workers, strict=True):
             self._say(f"Counting what {result.side.label} gets right…")
             answer = worker.ask(
-                "evaluate",
-                self._patience() + 10 * result.call_seconds * len(labels),
-                inputs=str(paths[0]),
-                labels=str(paths[1]),
-                rows=dict(rows),
+                "evaluate", _ALL_ROWS, inputs=str(paths[0]), labels=str(paths[1]), rows=dict(rows)
             )
             result.accuracy = answer["accuracy"]
 
