@@ -166,7 +166,7 @@ def test_a_side_that_refuses_its_inputs_is_named(mlp):
 def test_labels_that_do_not_pair_up(digits):
     images = load_digits().test_images[:4]
     side = Side.artifact(digits)
-    with pytest.raises(ExecutionError, match="3 labels were given, and the model names"):
+    with pytest.raises(ExecutionError, match=r"\[3\] labels were given, and the model names \[4\]"):
         compare(side, side, images, labels=[0, 1, 2], seconds=SHORT, threads=1)
 
 
