@@ -37,7 +37,7 @@ def read_onnx(path: Path, *, weights: bool = True) -> Any:
 
 def external_files(proto: Any) -> list[str]:
     """The files that hold weights, relative to the model; `UnsafeArchiveError` for a path that leaves it."""
-    entries = (entry for tensor in _tensors(proto.graph) for entry in tensor.external_data)
+    entries = (entry for tensor in stored_tensors(proto.graph) for entry in tensor.external_data)
     names = {entry.value for entry in entries if entry.key == "location"}
     for name in names:
         pure = PurePosixPath(name)
@@ -96,7 +96,7 @@ def _size(dim: Any) -> int | None:
     return int(dim.dim_value) if dim.HasField("dim_value") and dim.dim_value > 0 else None
 
 
-def _tensors(graph: Any) -> Iterator[Any]:
+def stored_tensors(graph: Any) -> Iterator[Any]:
     """Every stored tensor of `graph` and its subgraphs."""
     yield from graph.initializer
     for node in graph.node:
@@ -105,7 +105,7 @@ def _tensors(graph: Any) -> Iterator[Any]:
                 yield attribute.t
             yield from attribute.tensors
             for inner in ([attribute.g] if attribute.HasField("g") else []) + list(attribute.graphs):
-                yield from _tensors(inner)
+                yield from stored_tensors(inner)
 
 
 def _unreadable(path: Path, why: str) -> InputError:

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from neo_magics.capture.quiet import quiet_torch
 from neo_magics.errors import InputError, UntrustedPickleError
 
 _TRUST = "If you trust where it comes from, allow it with --trust-pickle; otherwise export the model again."
@@ -48,7 +49,8 @@ def save_pt2(program: Any) -> bytes:
             node.meta.pop("stack_trace", None)
     program._example_inputs = None
     buffer = io.BytesIO()  # with a path, the path's stem would be in the bytes
-    torch.export.save(program, buffer)
+    with quiet_torch():
+        torch.export.save(program, buffer)
     return buffer.getvalue()
 
 
@@ -64,7 +66,8 @@ def load_pt2(path: Path, *, trust_pickle: bool = False) -> Any:
         reader = torch._C.PyTorchFileReader(str(path))
         if not trust_pickle:
             _check(reader, path)
-        program = torch.export.load(io.BytesIO(path.read_bytes()))
+        with quiet_torch():
+            program = torch.export.load(io.BytesIO(path.read_bytes()))
     except InputError:
         raise
     except Exception as error:  # torch raises whatever its parsers raise

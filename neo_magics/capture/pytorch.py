@@ -11,6 +11,7 @@ from neo_magics.api.input_config import render
 from neo_magics.capture.archive import ModelArchive
 from neo_magics.capture.inputs import Arrays, bind_inputs, like_shape
 from neo_magics.capture.pt2 import load_pt2, save_pt2
+from neo_magics.capture.quiet import quiet_torch
 from neo_magics.capture.request import CaptureRequest, Shapes, TensorInfo
 from neo_magics.capture.torch_export import Signature, as_tensor, export_module, quiet_module, unwrapped
 from neo_magics.capture.torch_names import dtype_name, name_outputs, program_inputs, program_outputs
@@ -18,7 +19,6 @@ from neo_magics.capture.torchscript import (
     TorchFile,
     load_script,
     save_script,
-    still_torchscript,
     torch_file_kind,
     untrusted_pickle,
 )
@@ -241,7 +241,7 @@ def _portable(module: Any, signature: Signature, examples: Arrays, request: Capt
 
     tensors = signature.tensors(examples)
     try:
-        with torch.no_grad(), still_torchscript():
+        with torch.no_grad(), quiet_torch():
             script = torch.jit.trace(module, tensors, check_trace=False, strict=False)
     except Exception as error:
         raise CaptureError(

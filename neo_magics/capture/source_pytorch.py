@@ -11,6 +11,7 @@ import numpy as np
 from neo_magics.capture.files import model_file
 from neo_magics.capture.inputs import to_numpy
 from neo_magics.capture.pt2 import load_pt2
+from neo_magics.capture.quiet import quiet_torch
 from neo_magics.capture.request import TensorInfo
 from neo_magics.capture.torch_export import as_tensor
 from neo_magics.capture.torch_names import name_outputs, node_value, program_inputs, user_input_nodes
@@ -68,7 +69,8 @@ def _program_call(program: Any) -> Call:
     """Calls the program's module with its inputs in their places; what the export fixed stays fixed."""
     from torch.utils import _pytree as pytree
 
-    module = program.module(check_guards=False)
+    with quiet_torch():
+        module = program.module(check_guards=False)
     nodes = user_input_nodes(program)
     spec = program.call_spec.in_spec
     names = [node.name if hasattr(node_value(node), "dtype") else None for node in nodes]

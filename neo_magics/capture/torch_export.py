@@ -7,12 +7,12 @@ import copy
 import inspect
 import io
 import logging
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from neo_magics.capture.inputs import Arrays
+from neo_magics.capture.quiet import quiet_torch
 from neo_magics.capture.request import Shapes
 from neo_magics.errors import CaptureError
 
@@ -81,8 +81,7 @@ def export_module(module: Any, examples: Arrays, free: Shapes) -> Any:
     positional = _takes_by_position(module, kwargs)
     args, kwargs = (tuple(kwargs.values()), {}) if positional else ((), kwargs)
     try:
-        with _silence(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with _silence(), quiet_torch():
             program = torch.export.export(
                 module, args, kwargs, dynamic_shapes=_dynamic(examples, free, positional), strict=False
             )
@@ -121,7 +120,10 @@ def _on_cpu(module: Any) -> Any:
 
 def _takes_by_position(module: Any, given: dict[str, Any]) -> bool:
     """Inputs are passed by position where that is possible, so that `*args` and plain calls both work."""
-    return Signature.of(module).names[: len(given)] == tuple(given)
+    by_name = {
+        p.name for p in inspect.signature(module.forward).parameters.values() if p.kind is p.KEYWORD_ONLY
+    }
+    return Signature.of(module).names[: len(given)] == tuple(given) and not by_name & set(given)
 
 
 def _dynamic(examples: Arrays, free: Shapes, positional: bool) -> Any:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import re
-import warnings
 import zipfile
-from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from neo_magics.capture.quiet import quiet_torch
 from neo_magics.errors import InputError, UntrustedPickleError
 
 # TorchScript's own interpreter knows these; a model that is compiled has no need of files.
@@ -28,14 +26,6 @@ class TorchFile(StrEnum):
     SCRIPT = "TorchScript"
     PICKLE = "pickle"
     UNKNOWN = "unknown"
-
-
-@contextlib.contextmanager
-def still_torchscript() -> Iterator[None]:
-    """Without torch's advice to leave TorchScript: it is what SageMaker takes, and what users have."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", r".*torch\.jit\.", DeprecationWarning)
-        yield
 
 
 def torch_file_kind(path: Path) -> TorchFile:
@@ -57,7 +47,7 @@ def load_script(path: Path) -> Any:
     import torch
 
     try:
-        with still_torchscript():
+        with quiet_torch():
             module = torch.jit.load(str(path), map_location="cpu").eval()
     except (RuntimeError, ValueError, EOFError, OSError) as error:
         first = (str(error).strip().splitlines() or [""])[0][:300]
@@ -82,13 +72,14 @@ def save_script(script: Any) -> bytes:
     import torch
 
     saved = io.BytesIO()
-    with still_torchscript():
+    with quiet_torch():
         torch.jit.save(script, saved)
     saved.seek(0)
     reader, cleaned = torch._C.PyTorchFileReader(saved), io.BytesIO()
     writer = torch._C.PyTorchFileWriter(cleaned)
-    writer.set_min_version(int(reader.get_record("version")))
-    for name in reader.get_all_records():
+    names = reader.get_all_records()
+    writer.set_min_version(int(reader.get_record("version" if "version" in names else ".data/version")))
+    for name in names:
         if not _PRIVATE.search(name):
             data = reader.get_record(name)
             writer.write_record(name, data, len(data))

@@ -7,15 +7,18 @@ constant, and ONNX Runtime's basic level folds it, offline, without leaving stan
 from __future__ import annotations
 
 import re
+import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from neo_magics.api.input_config import Shape
-from neo_magics.errors import InputError
+from neo_magics.capture.onnx_file import external_files, stored_tensors
+from neo_magics.errors import InputError, ResourceError
 
 _INLINE_LIMIT = 2**30  # bytes; beyond it, weights stay in files of their own
+_NO_ROOM = 2**16  # bytes free: a disk that was just filled
 
 
 def fix_shapes(proto: Any, shapes: Mapping[str, Shape]) -> None:
@@ -57,13 +60,38 @@ def folded(proto: Any, path: Path) -> Any:
                 str(source), _options(target, _large(proto, path)), providers=["CPUExecutionProvider"]
             )
         except Exception as error:
+            _check_disk(path.parent, error)
             raise InputError(
                 f"ONNX Runtime cannot load the model with these shapes: {_reason(error)}",
                 hint="Check DataInputConfig, and the model with onnx.checker.check_model.",
             ) from error
         finally:
             source.unlink(missing_ok=True)
-        return onnx.load(str(target))
+        result = onnx.load(str(target), load_external_data=False)
+        _load_weights(result, Path(scratch), path.parent)
+        return result
+
+
+def _check_disk(folder: Path, error: Exception) -> None:
+    """Raise ResourceError where there was no room to write; ONNX Runtime only says that it failed."""
+    if shutil.disk_usage(folder).free < _NO_ROOM:
+        raise ResourceError(
+            "No space is left on the disk while the model is prepared.", hint="Free some space and try again."
+        ) from error
+
+
+def _load_weights(proto: Any, *folders: Path) -> None:
+    """ONNX Runtime leaves weights that it did not touch in their own files, and writes the others beside
+    its result."""
+    from onnx.external_data_helper import load_external_data_for_tensor
+
+    for tensor in stored_tensors(proto.graph):
+        location = next((e.value for e in tensor.external_data if e.key == "location"), None)
+        if location:
+            folder = next(folder for folder in folders if (folder / location).is_file())
+            load_external_data_for_tensor(tensor, str(folder))
+            tensor.ClearField("external_data")
+            tensor.data_location = type(tensor).DEFAULT
 
 
 def _options(target: Path, large: bool) -> Any:
@@ -84,8 +112,6 @@ def _options(target: Path, large: bool) -> Any:
 
 
 def _large(proto: Any, path: Path) -> bool:
-    from neo_magics.capture.onnx_file import external_files
-
     beside = sum((path.parent / name).stat().st_size for name in external_files(proto))
     return int(proto.ByteSize()) + beside > _INLINE_LIMIT
 

@@ -8,6 +8,7 @@ from typing import Any
 from tvm import relax
 from tvm.relax.frontend.torch.exported_program_translator import ExportedProgramImporter
 
+from neo_magics.capture.quiet import quiet_torch
 from neo_magics.compiler.frontends.torch_decompositions import decomposition_table
 from neo_magics.compiler.frontends.torch_fixes import CONVERTERS
 from neo_magics.compiler.frontends.unsupported import unsupported
@@ -54,7 +55,8 @@ class ProgramImporter(ExportedProgramImporter):  # type: ignore[misc]
 
 def program_to_module(program: Any) -> Any:
     """`program` as an IRModule whose "main" returns a tuple, with its weights as constants."""
-    decomposed = program.run_decompositions(decomposition_table())
+    with quiet_torch():
+        decomposed = program.run_decompositions(decomposition_table())
     _make_contiguous(decomposed)
     _keep_tensors(decomposed)
     module = ProgramImporter().from_exported_program(

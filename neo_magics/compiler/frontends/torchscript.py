@@ -15,6 +15,7 @@ from neo_magics.api.compiler_options import CompilerOptions
 from neo_magics.api.input_config import InputConfig, Shape
 from neo_magics.capture.archive import read_capture, read_example_inputs
 from neo_magics.capture.inputs import like_shape
+from neo_magics.capture.quiet import quiet_torch
 from neo_magics.capture.torch_export import as_tensor
 from neo_magics.capture.torch_names import name_outputs
 from neo_magics.compiler.frontends.shapes import by_name
@@ -49,7 +50,8 @@ def record_script(
     returned = _run(script, tensors, shapes)
     graph = _record(script, tensors)
     _register_constants(graph)
-    program = torch.export.export(graph, tensors, strict=False)
+    with quiet_torch():
+        program = torch.export.export(graph, tensors, strict=False)
     return Recorded(program, tuple(shapes), tuple(name_outputs(returned)))
 
 
@@ -111,7 +113,7 @@ def _record(script: Any, tensors: tuple[Any, ...]) -> Any:
         return tuple(name_outputs(script(*inputs)).values())
 
     try:
-        with torch.no_grad(), torch.backends.mkldnn.flags(enabled=False):
+        with torch.no_grad(), quiet_torch(), torch.backends.mkldnn.flags(enabled=False):
             return make_fx(
                 flat, tracing_mode="real", decomposition_table=decompositions(), _allow_non_fake_inputs=True
             )(*tensors)

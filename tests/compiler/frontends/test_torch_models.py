@@ -1,0 +1,209 @@
+"""Whole PyTorch models through capture and import, numerically equal to PyTorch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from neo_magics.capture import capture
+from neo_magics.errors import CompilationError, InputError, UnsupportedOperatorsError, UntrustedPickleError
+from tests.capture.networks import Branch, Reader, Residual, TwoInputs, encoder, seeded
+from tests.compiler.frontends.oracle import agrees, imported, run
+
+pytestmark = pytest.mark.filterwarnings(
+    r"ignore:.*torch\.jit\.:DeprecationWarning", r"ignore:.*:torch.jit.TracerWarning"
+)
+
+IDS = torch.tensor([[1, 2, 3, 4], [7, 7, 0, 49]])
+MODELS = {
+    "perceptron": (lambda: nn.Sequential(nn.Linear(8, 8), nn.GELU(), nn.Linear(8, 2)), torch.ones(3, 8)),
+    "residual": (Residual, torch.randn(2, 1, 8, 8)),
+    "reader": (Reader, IDS),
+    "encoder": (encoder, torch.randn(2, 5, 16)),
+    "two inputs": (TwoInputs, (torch.randn(2, 4), torch.randn(2, 5))),
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_module(name: str) -> None:
+    make, inputs = MODELS[name]
+    agrees(seeded(make), inputs)
+
+
+@pytest.mark.parametrize("how", ["trace", "script"])
+@pytest.mark.parametrize("name", MODELS)
+def test_torchscript(name: str, how: str) -> None:
+    make, inputs = MODELS[name]
+    model, args = seeded(make), inputs if isinstance(inputs, tuple) else (inputs,)
+    with torch.no_grad():
+        script = torch.jit.trace(model, args, strict=False) if how == "trace" else torch.jit.script(model)
+    agrees(script, inputs)
+
+
+class Recurrent(nn.Module):
+    """A stacked bidirectional LSTM, a GRU and an RNN."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(4, 5, num_layers=2, bidirectional=True)
+        self.gru = nn.GRU(10, 3)
+        self.rnn = nn.RNN(3, 2)
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        hidden, (_h, cell) = self.lstm(x)
+        return self.rnn(self.gru(hidden)[0])[0], cell
+
+
+def test_recurrent_layers() -> None:
+    agrees(seeded(Recurrent), torch.randn(6, 2, 4))
+
+
+@pytest.mark.parametrize("size", [1, 5])
+def test_a_free_batch_runs_at_any_size(size: int) -> None:
+    feeds = {"image": np.random.default_rng(0).standard_normal((size, 1, 8, 8)).astype("float32")}
+    model = agrees(seeded(Residual), feeds=feeds, input_shape='{"image": [null, 1, 8, 8]}')
+    assert model.inputs[0].shape == ("batch", 1, 8, 8)
+    assert model.outputs[0].shape == ("batch", 10)
+    assert model.derived_input_config == '{"image":[null,1,8,8]}'
+
+
+def test_a_free_batch_of_a_recurrent_model() -> None:
+    feeds = {"ids": np.array([[1, 2, 3]] * 4)}
+    agrees(seeded(Reader), IDS[:, :3], feeds=feeds, input_shape='{"ids": [null, 3]}')
+
+
+def test_data_input_config_fixes_a_free_dimension(tmp_path: Path) -> None:
+    capture(seeded(Residual), input_shape='{"image": [null, 1, 8, 8]}').unpack_into(tmp_path)
+    model = imported(tmp_path, "PYTORCH", '{"image": [3, 1, 8, 8]}')
+    assert model.inputs[0].shape == (3, 1, 8, 8)
+    assert model.outputs[0].shape == (3, 10)
+    assert run(model, {"image": np.ones((3, 1, 8, 8), np.float32)})["output0"].shape == (3, 10)
+
+
+def test_a_pt2_needs_no_data_input_config(tmp_path: Path) -> None:
+    capture(seeded(Residual), inputs=torch.ones(2, 1, 8, 8)).unpack_into(tmp_path)
+    assert imported(tmp_path, "PYTORCH").derived_input_config == '{"image":[2,1,8,8]}'
+
+
+def test_none_and_numbers_among_the_outputs_are_left_out() -> None:
+    class Mixed(nn.Module):
+        def forward(self, x: torch.Tensor, *, bias: torch.Tensor) -> tuple[object, ...]:
+            return x + bias, None, 3, x * 2
+
+    model = agrees(Mixed(), {"x": torch.ones(2), "bias": torch.ones(2)})
+    assert [spec.name for spec in model.outputs] == ["output0", "output1"]
+
+
+def test_a_buffer_that_the_model_writes_is_not_an_output() -> None:
+    class Counter(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("count", torch.zeros(1))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            self.count.add_(1)
+            return x * 2
+
+    model = agrees(Counter(), torch.ones(2))
+    assert len(model.outputs) == 1
+
+
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [(torch.float16, 2e-3), (torch.bfloat16, 2e-2), (torch.float64, 1e-12)]
+)
+def test_other_precisions(dtype: torch.dtype, tolerance: float) -> None:
+    model = seeded(lambda: nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 2))).to(dtype)
+    agrees(model, torch.randn(2, 8).to(dtype), tolerance=tolerance)
+
+
+def test_weights_whose_memory_is_transposed() -> None:
+    model = nn.Linear(6, 6, bias=False)
+    model.weight = nn.Parameter(torch.randn(6, 6).t())
+    agrees(model, torch.randn(2, 6))
+
+
+class TestMistakes:
+    def test_all_unknown_operators_come_at_once_with_their_layers(self) -> None:
+        class Odd(nn.Module):
+            def forward(self, x: torch.Tensor) -> torch.Tensor:
+                return torch.linalg.svdvals(x) + torch.special.bessel_j0(x)[0]
+
+        with pytest.raises(UnsupportedOperatorsError, match=r"operators are not implemented: \{") as caught:
+            agrees(nn.Sequential(nn.Linear(4, 4), Odd()), torch.ones(4, 4))
+        assert {"_linalg_svd.default", "special_bessel_j0.default"} <= set(caught.value.fields["operators"])
+        assert "1, Odd" in str(caught.value)
+        assert caught.value.message.startswith("TVM cannot convert PyTorch model.")
+
+    def test_an_operator_that_cannot_be_converted_names_itself_and_its_layer(self) -> None:
+        class Masked(nn.Module):
+            def forward(self, x: torch.Tensor) -> torch.Tensor:
+                return nn.functional.max_pool2d(x, 2, return_indices=True)[1]
+
+        with pytest.raises(CompilationError, match=r"max_pool2d_with_indices\.default \(Masked\)"):
+            agrees(Masked(), torch.ones(1, 1, 4, 4))
+
+    @pytest.mark.parametrize("config", ['{"image": [2, 3, 8, 8]}', '{"image": [2, 1, 8]}'])
+    def test_a_wrong_shape_names_input_expected_and_got(self, tmp_path: Path, config: str) -> None:
+        capture(seeded(Residual), inputs=torch.ones(2, 1, 8, 8)).unpack_into(tmp_path)
+        with pytest.raises(InputError, match=r"'image': the model expects shape \[2, 1, 8, 8\]"):
+            imported(tmp_path, "PYTORCH", config)
+
+    def test_a_fixed_dimension_cannot_become_free(self, tmp_path: Path) -> None:
+        capture(seeded(Residual), inputs=torch.ones(2, 1, 8, 8)).unpack_into(tmp_path)
+        with pytest.raises(InputError, match="null"):
+            imported(tmp_path, "PYTORCH", '{"image": [null, 1, 8, 8]}')
+
+    def test_one_free_dimension_with_two_sizes(self, tmp_path: Path) -> None:
+        shapes = '{"a": [null, 4], "b": [null, 5]}'
+        capture(seeded(TwoInputs), input_shape=shapes).unpack_into(tmp_path)
+        with pytest.raises(InputError, match=r"dimension 'batch' is 3 here and 2 in another"):
+            imported(tmp_path, "PYTORCH", '{"a": [2, 4], "b": [3, 5]}')
+
+    def test_a_missing_and_an_unknown_input(self, tmp_path: Path) -> None:
+        inputs = (torch.ones(2, 4), torch.ones(2, 5))
+        capture(seeded(TwoInputs), inputs=inputs).unpack_into(tmp_path)
+        with pytest.raises(InputError, match="does not name the model's input 'b'"):
+            imported(tmp_path, "PYTORCH", '{"a": [2, 4]}')
+        with pytest.raises(InputError, match="lists 1 shapes; the model has 2 inputs"):
+            imported(tmp_path, "PYTORCH", "[[2, 4]]")
+
+    def test_torchscript_needs_shapes_and_has_no_free_ones(self, tmp_path: Path) -> None:
+        capture(torch.jit.script(Branch()), inputs=torch.ones(3)).unpack_into(tmp_path)
+        with pytest.raises(InputError, match="does not say its input shapes"):
+            imported(tmp_path, "PYTORCH")
+        with pytest.raises(InputError, match="free dimension"):
+            imported(tmp_path, "PYTORCH", '{"x": [null]}')
+
+    def test_torchscript_that_does_not_run_on_the_shapes(self, tmp_path: Path) -> None:
+        script = torch.jit.script(seeded(Residual))
+        capture(script, inputs=torch.ones(2, 1, 8, 8)).unpack_into(tmp_path)
+        with pytest.raises(InputError, match="does not run on inputs of these shapes"):
+            imported(tmp_path, "PYTORCH", '{"image": [2, 3, 8, 8]}')
+
+    def test_a_pickled_module_needs_trust(self, tmp_path: Path) -> None:
+        torch.save(seeded(Residual), tmp_path / "model.pth")
+        with pytest.raises(UntrustedPickleError):
+            imported(tmp_path, "PYTORCH", '{"image": [1, 1, 8, 8]}')
+        model = imported(tmp_path, "PYTORCH", '{"image": [1, 1, 8, 8]}', trust_pickle=True)
+        assert model.outputs[0].shape == (1, 10)
+
+    @pytest.mark.parametrize("name", ["model.pt2", "model.pth"])
+    def test_a_file_that_is_no_model(self, tmp_path: Path, name: str) -> None:
+        (tmp_path / name).write_bytes(b"PK\x03\x04" + bytes(100))
+        with pytest.raises(InputError, match="cut short"):
+            imported(tmp_path, "PYTORCH", '{"x": [1]}')
+
+
+def test_neo_s_names_are_the_names_of_a_torchscript_model(tmp_path: Path) -> None:
+    capture(seeded(Residual), inputs=torch.ones(1, 1, 8, 8), portable=True).write(
+        tmp_path / "a", extras=False
+    )
+    archive = capture(seeded(Residual), inputs=torch.ones(1, 1, 8, 8), portable=True)
+    archive.unpack_into(tmp_path / "model", extras=False)
+    model = imported(tmp_path / "model", "PYTORCH", "{'input0': [1, 1, 8, 8]}")
+    assert [spec.name for spec in model.inputs] == ["input0"]
+    assert model.derived_input_config == '{"input0":[1,1,8,8]}'
