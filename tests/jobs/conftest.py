@@ -9,6 +9,7 @@ import pytest
 
 from neo_magics.jobs.store import JobStore
 from neo_magics.settings import Settings
+from tests.jobs.shop import Shop
 from tests.jobs.yard import Yard
 
 
@@ -24,5 +25,13 @@ def store(settings: Settings) -> Iterator[JobStore]:
 def yard(settings: Settings, store: JobStore, tmp_path: Path) -> Iterator[Yard]:
     """Jobs with real runners; none is left running at the end."""
     made = Yard(settings, store, tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def shop(settings: Settings, tmp_path: Path) -> Iterator[Shop]:
+    """Jobs of the real compiler."""
+    made = Shop(settings, tmp_path)
     yield made
     made.close()

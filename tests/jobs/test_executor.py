@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -24,7 +25,7 @@ def test_with_a_limit_of_one_jobs_run_one_after_the_other_in_their_order(yard: Y
     until(lambda: yard.store.get("c").status is JobStatus.COMPLETED)
     records = [yard.store.get(name) for name in ("a", "b", "c")]
     assert [record.status for record in records] == [JobStatus.COMPLETED] * 3
-    for one, next_one in zip(records, records[1:], strict=False):
+    for one, next_one in itertools.pairwise(records):
         assert one.ended <= next_one.started  # type: ignore[operator]
     assert yard.leftovers() == []
 

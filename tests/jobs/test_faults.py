@@ -1,4 +1,4 @@
-"""Violence from outside. After each: the state is right, the reason readable, nothing left, the next job works."""
+"""Violence from outside. After each: state right, reason readable, nothing left, and the next job works."""
 
 from __future__ import annotations
 

@@ -49,7 +49,10 @@ def test_secrets_of_the_environment_stay_out_of_the_log(yard: Yard, monkeypatch:
 
 
 def test_the_childs_own_reason_becomes_the_failure_reason(yard: Yard) -> None:
-    program = "open(work + '/result.json', 'w').write(json.dumps({'failure_reason': 'ClientError: no'})); sys.exit(1)"
+    program = """
+open(work + '/result.json', 'w').write(json.dumps({'failure_reason': 'ClientError: no'}))
+sys.exit(1)
+"""
     yard.start("a", program)
     record = yard.end("a")
     assert (record.status, record.failure_reason) == (JobStatus.FAILED, "ClientError: no")
@@ -160,7 +163,10 @@ def test_the_child_sees_neither_the_store_nor_the_folder_of_the_caller(
     yard: Yard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NEO_MAGICS_DATABASE_URL", f"sqlite:///{yard.settings.home / 'jobs.db'}")
-    program = "print('sees', os.environ.get('NEO_MAGICS_DATABASE_URL'), os.getcwd() == os.environ['TMPDIR']); done()"
+    program = """
+print('sees', os.environ.get('NEO_MAGICS_DATABASE_URL'), os.getcwd() == os.environ['TMPDIR'])
+done()
+"""
     yard.start("a", program)
     yard.end("a")
     assert "sees None True" in yard.log("a")
