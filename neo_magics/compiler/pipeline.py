@@ -18,6 +18,7 @@ from neo_magics.artifact.manifest import Manifest
 from neo_magics.compiler import fingerprint
 from neo_magics.compiler.build import build_library, write_params
 from neo_magics.compiler.instruments import Dumps, Timings
+from neo_magics.compiler.passes.expand_math import ExpandMath
 from neo_magics.compiler.passes.fold_batch_norm import FoldBatchNorm
 from neo_magics.compiler.passes.fold_constants import FoldConstants
 from neo_magics.compiler.passes.lift_constants import WEIGHTS, LiftConstants
@@ -83,6 +84,7 @@ def passes(target: CpuTarget, observe: Callable[[KernelReport], None]) -> list[A
         relax.transform.DeadCodeElimination(["main"]),
         # Phase 4: loops become vectors, registers and threads.
         ScheduleKernels(RULES, target.machine, observe),
+        ExpandMath(),
         # Phase 5: memory is planned, and what is left is the VM's.
         relax.transform.RewriteDataflowReshape(),
         relax.transform.ToNonDataflow(),

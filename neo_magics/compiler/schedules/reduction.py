@@ -120,7 +120,7 @@ def _loops_by_kind(sch: Schedule, block: Block) -> tuple[list[Loop], list[Loop]]
 
 
 def _reads_along(sch: Schedule, block: Block, position: int) -> bool:
-    """Whether neighbours along the block's spatial iterator `position` are neighbours in memory, or the same."""
+    """Whether neighbours along the spatial iterator `position` are read as neighbours, or as the same."""
     node = sch.get(block)
     along = [iterator.var for iterator in node.iter_vars if iterator.iter_type == loops.SPATIAL][position]
     for region in node.reads:

@@ -1,0 +1,27 @@
+"""Transcendental functions become arithmetic that vectors can do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tvm
+import tvm_ffi
+from tvm import tirx
+
+from neo_magics.compiler.kernels.math import expand
+
+
+@tvm.transform.module_pass(opt_level=0, name="ExpandMath")
+class ExpandMath:
+    """Replace exp, erf, tanh and sigmoid on float32 in every kernel.
+
+    It comes after scheduling, which takes a call as a sign that a block is costly to repeat.
+    """
+
+    def transform_module(self, module: tvm.IRModule, _context: Any) -> tvm.IRModule:
+        """The same kernels without calls of the C library."""
+        updated = tvm.IRModule(dict(module.functions_items()), attrs=module.attrs)
+        for var, func in module.functions_items():
+            if isinstance(func, tirx.PrimFunc):
+                updated[var] = func.with_body(tvm_ffi.structural_map(func.body, (tvm.ir.Call, expand)))
+        return updated
