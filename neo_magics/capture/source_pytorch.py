@@ -14,15 +14,21 @@ from neo_magics.capture.pt2 import load_pt2
 from neo_magics.capture.quiet import quiet_torch
 from neo_magics.capture.request import TensorInfo
 from neo_magics.capture.torch_export import as_tensor
-from neo_magics.capture.torch_names import name_outputs, node_value, program_inputs, user_input_nodes
+from neo_magics.capture.torch_names import (
+    name_outputs,
+    node_value,
+    program_inputs,
+    program_outputs,
+    user_input_nodes,
+)
 from neo_magics.capture.torchscript import TorchFile, load_script, torch_file_kind, untrusted_pickle
 from neo_magics.errors import InputError
 
-Call = Callable[[Mapping[str, Any]], Any]
+Call = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 
 class TorchSource:
-    """`call` takes tensors by name; what it returns is named as a compiled model's outputs are."""
+    """`call` takes tensors by name and returns them by the names that a compiled model gives them."""
 
     def __init__(self, call: Call, input_specs: tuple[TensorInfo, ...]) -> None:
         import torch
@@ -36,8 +42,8 @@ class TorchSource:
         import torch
 
         with torch.inference_mode():
-            outputs = self._call({name: as_tensor(array) for name, array in inputs.items()})
-        return {name: to_numpy(value, name) for name, value in name_outputs(outputs).items()}
+            outputs = self._call({name: _tensor(array) for name, array in inputs.items()})
+        return {name: to_numpy(value, name) for name, value in outputs.items()}
 
 
 def open_model(folder: Path, threads: int | None, trust_pickle: bool) -> TorchSource:
@@ -65,35 +71,49 @@ def open_model(folder: Path, threads: int | None, trust_pickle: bool) -> TorchSo
     return TorchSource(_script_call(load_script(path)), ())
 
 
+def _tensor(array: np.ndarray[Any, Any]) -> Any:
+    """`array` as a tensor; without a copy where torch can use its memory."""
+    import torch
+
+    usable = array.dtype.kind in "?biuf" and array.flags.writeable and array.flags.c_contiguous
+    return torch.from_numpy(array) if usable else as_tensor(array)
+
+
 def _program_call(program: Any) -> Call:
-    """Calls the program's module with its inputs in their places; what the export fixed stays fixed."""
-    from torch.utils import _pytree as pytree
+    """Calls the program's graph with its inputs in their places; what the export fixed stays fixed.
+
+    Without the checks and the (un)packing of nested inputs that torch puts around a loaded program: users
+    run the module that was exported, which has neither, and for small models they cost most of the time.
+    """
+    import torch
+    from torch.fx.graph import CodeGen
 
     with quiet_torch():
         module = program.module(check_guards=False)
+    module._forward_pre_hooks.clear()
+    module.graph.set_codegen(CodeGen())
+    module.recompile()
     nodes = user_input_nodes(program)
-    spec = program.call_spec.in_spec
     names = [node.name if hasattr(node_value(node), "dtype") else None for node in nodes]
     fixed = [None if name else node_value(node) for name, node in zip(names, nodes, strict=True)]
+    outputs = [spec.name for spec in program_outputs(program)]
 
-    def call(inputs: Mapping[str, Any]) -> Any:
+    def call(inputs: Mapping[str, Any]) -> dict[str, Any]:
         flat = [inputs[name] if name else value for name, value in zip(names, fixed, strict=True)]
-        args, kwargs = pytree.tree_unflatten(flat, spec)
-        return module(*args, **kwargs)
+        return dict(zip(outputs, filter(torch.is_tensor, module(*flat)), strict=True))
 
     return call
 
 
 def _module_call(module: Any) -> Call:
-    return lambda inputs: module(**inputs)
+    return lambda inputs: name_outputs(module(**inputs))
 
 
 def _script_call(script: Any) -> Call:
     names = [argument.name for argument in script.forward.schema.arguments[1:]]
 
-    def call(inputs: Mapping[str, Any]) -> Any:
-        if set(inputs) <= set(names):
-            return script(**inputs)
-        return script(*inputs.values())
+    def call(inputs: Mapping[str, Any]) -> dict[str, Any]:
+        known = inputs.keys() <= set(names)
+        return name_outputs(script(**inputs) if known else script(*inputs.values()))
 
     return call
