@@ -13,10 +13,13 @@ import importlib
 import os
 import signal
 import sys
+import time
 import traceback
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from neo_magics.api.events import Event, LogLine, StageEvent
 from neo_magics.errors import CompilationError, NeoMagicsError, ResourceError, failure_reason
 from neo_magics.jobs import compile_stages as stages
 from neo_magics.jobs.compile_context import CompileContext, archive_stem
@@ -38,7 +41,10 @@ def compile_model(context: CompileContext) -> None:
     """Import, optimize and build, in the compiler's own stages."""
     if context.artifact is not None:
         return
-    _import_tools(context.framework)
+    began = time.perf_counter()
+    context.emit(StageEvent("import", "started", detail="loading the compiler"))
+    _load_tools(context.framework)
+    loading = time.perf_counter() - began
     from neo_magics.compiler.pipeline import CompileRequest, compile_model
 
     context.out.mkdir()
@@ -52,10 +58,24 @@ def compile_model(context: CompileContext) -> None:
         name=archive_stem(context.input_uri),
         source_digest=context.archive_digest,
     )
-    context.manifest = compile_model(request, context.emit)
+    context.manifest = compile_model(request, _with_loading(context.emit, loading))
 
 
-def _import_tools(framework: str) -> None:
+def _with_loading(emit: Emitter, seconds: float) -> Callable[[Event], None]:
+    """An emitter for the compiler, whose import stage began `seconds` ago, when its modules were loaded."""
+
+    def forward(event: Event) -> None:
+        if isinstance(event, StageEvent) and event.stage == "import":
+            if event.state == "started":
+                emit(LogLine(f"import: {event.detail}, compiler loaded in {seconds:.2f} s"))
+                return
+            event = replace(event, seconds=event.seconds + seconds)
+        emit(event)
+
+    return forward
+
+
+def _load_tools(framework: str) -> None:
     """Import TVM, and PyTorch only where the model needs it: TVM would import it for nothing, in seconds."""
     from neo_magics.runtime.libraries import keep_torch_out
 

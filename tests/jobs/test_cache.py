@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neo_magics.jobs.cache import CompileCache, cache_key
@@ -32,12 +32,14 @@ def archive(cache: CompileCache, content: bytes = b"artifact") -> Path:
     return path
 
 
+@settings(max_examples=50)
 @given(st.dictionaries(st.text(), JSON))
 def test_the_key_does_not_depend_on_the_order_of_its_parts(parts: dict[str, object]) -> None:
     assert cache_key(parts) == cache_key(dict(reversed(parts.items())))
     assert len(cache_key(parts)) == 64
 
 
+@settings(max_examples=50)
 @given(st.dictionaries(st.text(), JSON), st.text(), JSON)
 def test_each_part_counts(parts: dict[str, object], name: str, value: object) -> None:
     changed = {**parts, name: [value, "changed"]}

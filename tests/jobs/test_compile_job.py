@@ -63,6 +63,7 @@ def test_the_same_again_comes_from_the_cache_and_says_so(shop: Shop) -> None:
     assert report["verification"] == shop.report(first["CompilationJobName"])["verification"]
 
 
+@pytest.mark.slow
 def test_another_option_shape_target_or_model_is_compiled_anew(shop: Shop) -> None:
     shop.run()
     changes: list[dict[str, Any]] = [
