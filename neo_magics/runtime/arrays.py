@@ -5,6 +5,7 @@ Kernels may assume that data starts at a multiple of 64 bytes and is dense; what
 
 from __future__ import annotations
 
+import functools
 import math
 import sys
 from contextlib import suppress
@@ -19,6 +20,7 @@ ALIGNMENT = 64  # bytes
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
+@functools.cache
 def numpy_dtype(name: str) -> np.dtype[Any]:
     """The dtype called `name`, of NumPy or of ml_dtypes ("bfloat16")."""
     with suppress(TypeError):
@@ -48,14 +50,25 @@ def aligned_empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
 
 def to_tensor(array: Array, dtype: str) -> Any:
     """The TVM tensor for `array`, sharing its memory unless that is unaligned, strided or read-only."""
-    ffi = load_runtime()
-    if not (array.flags.c_contiguous and array.flags.writeable and array.ctypes.data % ALIGNMENT == 0):
-        copy = aligned_empty(array.shape, array.dtype)
-        copy[...] = array
-        array = copy
+    flags = array.flags
+    if not (flags.c_contiguous and flags.writeable):
+        return to_tensor(_aligned_copy(array), dtype)
+    tensor = _share(array, dtype)
+    return tensor if tensor.data_ptr() % ALIGNMENT == 0 else _share(_aligned_copy(array), dtype)
+
+
+def _share(array: Array, dtype: str) -> Any:
+    """The TVM tensor on the memory of a dense array."""
+    from_dlpack = load_runtime().from_dlpack
     if _in_dlpack(array.dtype):
-        return ffi.from_dlpack(array)
-    return _view(ffi.from_dlpack(array.view(_carrier(array.dtype))), array.shape, dtype)
+        return from_dlpack(array)
+    return _view(from_dlpack(array.view(_carrier(array.dtype))), array.shape, dtype)
+
+
+def _aligned_copy(array: Array) -> Array:
+    copy = aligned_empty(array.shape, array.dtype)
+    copy[...] = array
+    return copy
 
 
 def torch_to_tensor(value: Any) -> Any:

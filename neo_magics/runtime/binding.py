@@ -56,7 +56,8 @@ class Binder:
             _check_shape(spec, tuple(value.shape), sizes)
             return torch_to_tensor(value)
         array = as_array(spec, value)
-        _check_dtype(spec, str(array.dtype), array.dtype == numpy_dtype(spec.dtype), array.shape)
+        if array.dtype != numpy_dtype(spec.dtype):
+            raise _wrong_dtype(spec, str(array.dtype), array.shape)
         _check_shape(spec, array.shape, sizes)
         return to_tensor(array, spec.dtype)
 
@@ -102,16 +103,15 @@ def _check_torch(spec: TensorSpec, value: Any) -> None:
             hint="The compiled model runs on the CPU: pass x.cpu(), dense.",
         )
     dtype = str(value.dtype).removeprefix("torch.")
-    _check_dtype(spec, dtype, dtype == spec.dtype, tuple(value.shape), torch=True)
+    if dtype != spec.dtype:
+        raise _wrong_dtype(spec, dtype, tuple(value.shape), torch=True)
 
 
-def _check_dtype(
-    spec: TensorSpec, got: str, same: bool, shape: tuple[int, ...], *, torch: bool = False
-) -> None:
-    if same:
-        return
+def _wrong_dtype(
+    spec: TensorSpec, got: str, shape: tuple[int, ...], *, torch: bool = False
+) -> RuntimeInputError:
     cast = f"x.to(torch.{spec.dtype})" if torch else f"x.astype({spec.dtype!r})"
-    raise RuntimeInputError(
+    return RuntimeInputError(
         f"Input {spec.name!r}: expected {spec.dtype}{_dims(spec.shape)}, got {got}{_dims(shape)}.",
         hint=f"Convert it: {cast}.",
         input=spec.name,

@@ -78,7 +78,7 @@ class CompiledModel:
 
 def _flat(result: Any) -> list[Any]:
     """The tensors of a result, which is one or a tuple of them."""
-    return [result] if hasattr(result, "data_ptr") else list(result)
+    return list(result) if isinstance(result, Sequence) else [result]
 
 
 def _own(array: Any, tensor: Any, taken: set[int]) -> Any:

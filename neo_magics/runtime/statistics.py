@@ -11,7 +11,7 @@ RESAMPLES = 2000
 CONFIDENCE = 0.95
 # Two processes of one and the same model differ by this much (where memory came to lie, which core). Rounds
 # within one pair of processes cannot show it, so it is added to the interval.
-PROCESS_SPREAD = 0.02
+PROCESS_SPREAD = 0.03
 
 
 @dataclass(frozen=True)
