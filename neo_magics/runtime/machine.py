@@ -26,6 +26,8 @@ _V3 = (*_V2, "abm", "avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "movbe")
 _V4 = (*_V3, "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl")
 _ICELAKE = ("avx512_vnni", "avx512ifma", "avx512vbmi", "avx512_vbmi2", "avx512_bitalg", "avx512_vpopcntdq")
 
+_ARM_V82 = ("asimd", "asimddp", "asimdhp", "atomics")
+
 # LLVM's CPU name → flags that its code may use. CPUs that are not here are not checked.
 _CPU_FLAGS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("x86-64-v2", "nehalem", "westmere"), _V2),
@@ -38,7 +40,12 @@ _CPU_FLAGS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("icelake-client", "icelake-server", "rocketlake", "tigerlake"), (*_V4, *_ICELAKE)),
     **dict.fromkeys(("sapphirerapids", "emeraldrapids"), (*_V4, *_ICELAKE, "avx512_bf16", "avx512_fp16")),
     "znver4": (*_V4, *_ICELAKE, "avx512_bf16"),
+    "graniterapids": (*_V4, *_ICELAKE, "avx512_bf16", "avx512_fp16"),
     "znver5": (*_V4, *_ICELAKE, "avx512_bf16", "avx_vnni"),
+    **dict.fromkeys(("cortex-a35", "cortex-a53", "cortex-a57", "cortex-a72", "cortex-a73"), ("asimd",)),
+    **dict.fromkeys(("cortex-a55", "cortex-a75", "cortex-a76", "neoverse-n1"), _ARM_V82),
+    **dict.fromkeys(("neoverse-v1",), (*_ARM_V82, "sve", "i8mm", "bf16")),
+    **dict.fromkeys(("neoverse-n2", "neoverse-v2"), (*_ARM_V82, "sve", "sve2", "i8mm", "bf16")),
 }
 
 # LLVM's feature names, where the kernel's differ by more than "." and "-".
@@ -57,7 +64,7 @@ _FEATURE_FLAGS = {
     "fullfp16": "asimdhp",
 }
 # Features worth refusing for; others (scheduling hints, system registers) do not make code crash.
-_CHECKED_FEATURES = {*_V4, *_ICELAKE, *_FEATURE_FLAGS.values(), "sve", "sve2", "i8mm", "bf16"}
+_CHECKED_FEATURES = {*_V4, *_ICELAKE, *_ARM_V82, *_FEATURE_FLAGS.values(), "sve", "sve2", "i8mm", "bf16"}
 
 
 def check_machine(target: Mapping[str, Any], flags: frozenset[str] | None = None) -> None:

@@ -61,8 +61,9 @@ def test_another_system_is_refused():
         check_machine({"os": "ANDROID", "arch": "X86_64"})
 
 
-def test_every_x86_cpu_in_the_table_of_devices_is_known():
-    cpus = {d.mcpu for d in DEVICES.values() if d.compilable and d.arch == "X86_64"} - {"x86-64"}
+def test_every_64_bit_cpu_in_the_table_of_devices_is_known():
+    devices = [device for device in DEVICES.values() if device.compilable]
+    cpus = {d.mcpu for d in devices if d.arch in ("X86_64", "ARM64")} - {"x86-64", "generic"}
     unknown = {mcpu for mcpu in cpus if not required_flags({"mcpu": mcpu})}
     assert not unknown
 
@@ -70,6 +71,15 @@ def test_every_x86_cpu_in_the_table_of_devices_is_known():
 def test_arm_devices_ask_for_neon_by_the_kernels_name():
     assert required_flags({"arch": "ARM_EABIHF", "mattr": ["+neon"]}) == ["neon"]
     assert required_flags({"arch": "ARM64", "mattr": ["+neon", "+dotprod"]}) == ["asimd", "asimddp"]
+
+
+def test_code_for_a_newer_arm_core_is_refused_on_an_older_one(monkeypatch):
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    target = {"os": "LINUX", "arch": "ARM64", "mcpu": "neoverse-n1"}
+    raspberry_pi_4 = frozenset({"fp", "asimd", "evtstrm", "crc32", "cpuid"})
+    with pytest.raises(ArtifactError, match="uses asimddp, asimdhp, atomics"):
+        check_machine(target, raspberry_pi_4)
+    check_machine({**target, "mcpu": "cortex-a72"}, raspberry_pi_4)
 
 
 def test_this_machine_says_what_it_is():
