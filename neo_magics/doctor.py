@@ -62,7 +62,7 @@ def _python() -> Check:
 
 def _pins() -> Iterator[Check]:
     """TVM's packages against the versions that this package asks for."""
-    wanted = {"apache-tvm": "0.27.0.post1", "apache-tvm-ffi": "0.1.14.post0"}
+    wanted = {"apache-tvm": "0.27.0.post1", "apache-tvm-ffi": "0.1.14.post1"}
     for name, version in wanted.items():
         found = installed(name)
         hint = "" if found == version else f"pip install {name}=={version}"

@@ -17,7 +17,7 @@ from neo_magics.errors import ArtifactError
 
 # The second has sorting, top-k and random numbers, which compiled models call by name.
 _NAMES = ("tvm_runtime", "tvm_runtime_extra")
-_INSTALL = "pip install apache-tvm==0.27.0.post1 apache-tvm-ffi==0.1.14.post0"
+_INSTALL = "pip install apache-tvm==0.27.0.post1 apache-tvm-ffi==0.1.14.post1"
 
 
 def keep_torch_out() -> None:

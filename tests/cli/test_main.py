@@ -56,7 +56,7 @@ def test_doctor_as_json(capsys):
     found = {check["name"]: check for check in body["checks"]}
     assert found["Python"]["ok"]
     assert found["TVM runtime"] == {"name": "TVM runtime", "ok": True, "found": "loads", "hint": ""}
-    assert found["apache-tvm-ffi"]["found"] == "0.1.14.post0"
+    assert found["apache-tvm-ffi"]["found"] == "0.1.14.post1"
 
 
 def test_doctor_finds_an_unwritable_home(capsys, monkeypatch, tmp_path):
