@@ -104,7 +104,13 @@ def test_a_refused_device_says_why(backend):
 
 def test_all_that_is_wrong_with_a_request_is_said_at_once(backend):
     with pytest.raises(UsageError, match="2 validation errors detected"):
-        compile(nn.Linear(4, 2).eval(), inputs=X, backend=backend, name="not_legal", role="nobody-that-is-known-here")
+        compile(
+            nn.Linear(4, 2).eval(),
+            inputs=X,
+            backend=backend,
+            name="not_legal",
+            role="nobody-that-is-known-here",
+        )
 
 
 def test_sagemaker_needs_a_role_of_the_users(settings):
