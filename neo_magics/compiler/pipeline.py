@@ -75,6 +75,8 @@ def passes(target: CpuTarget, observe: Callable[[KernelReport], None]) -> list[A
         relax.transform.CanonicalizeBindings(),
         relax.transform.DeadCodeElimination(["main"]),
         # Phase 3: operators become loops, neighbours one kernel.
+        relax.backend.DispatchSampling(),
+        relax.backend.DispatchSortScan(),
         relax.transform.LegalizeOps(),
         LiftConstants(),
         relax.transform.BundleModelParams("params"),

@@ -9,6 +9,7 @@ import difflib
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import tvm
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
     from neo_magics.api.devices import Device
 
 NATIVE = "native"
+# What our kernels and LLVM's vectoriser may use; LLVM's names.
+_VECTOR_FEATURES = (
+    "avx", "f16c", "fma", "avx2", "avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl", "avx512ifma",
+    "avx512vbmi", "avx512vbmi2", "avx512vnni", "avx512bitalg", "avx512vpopcntdq", "avx512bf16", "avx512fp16",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,8 @@ def resolve_target(device: Device, options: CompilerOptions) -> CpuTarget:
     wanted = options.mcpu or device.mcpu or ""
     mcpu = _native_cpu(device.triple) if wanted == NATIVE else wanted
     mattr = tuple(_words(options.mattr) or _words(device.mattr))
+    if wanted == NATIVE:
+        mattr = (*masked_features(mcpu, device.triple), *mattr)
     base = {"kind": "llvm", "mtriple": device.triple}
     if device.float_abi:
         base["mfloat-abi"] = device.float_abi
@@ -98,6 +106,27 @@ def _check_feature(attribute: str, base: dict[str, str]) -> None:
             f"{attribute!r} is not a CPU feature that LLVM knows for {base['mtriple']}.",
             hint="Write features as +name or -name, for example +neon or -avx512f.",
         )
+
+
+def masked_features(mcpu: str, triple: str, cpuinfo: Path = Path("/proc/cpuinfo")) -> tuple[str, ...]:
+    """-name for each vector feature that LLVM expects of `mcpu` and that this machine does not offer.
+
+    LLVM goes by the CPU's model; a hypervisor may hide AVX-512 of it, and code would die of SIGILL.
+    """
+    if _arch(triple) != "x86_64" or not cpuinfo.exists():
+        return ()
+    lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
+    offered = {flag for line in lines if line.startswith("flags") for flag in line.split(":", 1)[1].split()}
+    expected = codegen.llvm_get_cpu_features(Target({"kind": "llvm", "mtriple": triple, "mcpu": mcpu}))
+    hidden = [name for name in _VECTOR_FEATURES if name in expected and _linux_name(name) not in offered]
+    return tuple(f"-{name}" for name in hidden) if offered else ()
+
+
+def _linux_name(feature: str) -> str:
+    """How Linux writes LLVM's word for a feature: avx512_vnni for avx512vnni."""
+    newer = ("vnni", "bf16", "bitalg", "vbmi2", "vpopcntdq", "fp16", "vp2intersect")
+    name = feature.removeprefix("avx512")
+    return f"avx512_{name}" if feature != name and name in newer else feature
 
 
 def _cores(options: CompilerOptions, *, native: bool) -> int:

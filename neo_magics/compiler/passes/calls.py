@@ -29,7 +29,8 @@ def constant(expression: Any) -> Array | None:
 
 def make_constant(array: Array) -> relax.Expr:
     """A constant tensor with the array's shape (0-d stays 0-d) and dtype."""
-    return relax.const(np.asarray(array, order="C"))
+    ordered = np.asarray(array, order="C")
+    return relax.const(ordered, str(ordered.dtype))  # without it, 64-bit integers become 32-bit ones
 
 
 def shape_of(expression: Any) -> tuple[int | tirx.Expr, ...] | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import tvm
 from tvm import tirx
+from tvm.s_tir import SBlockRealize
 from tvm.s_tir.schedule import ScheduleError
 
 from neo_magics.compiler.machine import Machine
@@ -50,6 +51,8 @@ class ScheduleKernels:
 
     def _schedule(self, func: tirx.PrimFunc) -> tuple[tirx.PrimFunc, str, tuple[str, ...]]:
         refusals: list[str] = []
+        if not isinstance(func.body, SBlockRealize):  # written as plain loops, a sort for instance
+            return func, "", ()
         for rule in self.rules:
             try:
                 schedule = rule.apply(func, self.machine)

@@ -1,0 +1,77 @@
+"""Matrix products: constant operands in packed panels, and products of two computed matrices."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tvm import relax, tirx
+
+from neo_magics.compiler.kernels.tiles import register_tile
+from neo_magics.compiler.machine import Machine
+from neo_magics.compiler.passes.pack_matmuls import pack_columns
+from tests.compiler.models import WIDTHS, constant, module, random, run, x86_target
+
+# (leading dimensions, K, N)
+SHAPES = (
+    ((1,), 64, 64), ((1,), 7, 1), ((64,), 33, 48), ((77,), 16, 10), ((13,), 5, 1000 // 8),
+    ((2, 3), 20, 37), ((2, 1, 8), 16, 32), ((1, 128), 40, 24),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("mcpu", WIDTHS)
+def test_a_grid_of_constant_operands(mcpu: str) -> None:
+    def products(*xs: relax.Var) -> list[relax.Expr]:
+        return [
+            relax.op.nn.relu(relax.op.add(relax.op.matmul(x, constant((k, n))), constant((n,), 1)))
+            for x, (_lead, k, n) in zip(xs, SHAPES, strict=True)
+        ]
+
+    arrays = [random((*lead, k)) for lead, k, _n in SHAPES]
+    source = module(products, *((array.shape, "float32") for array in arrays))
+    for (_lead, k, n), x, got in zip(SHAPES, arrays, run(source, arrays, x86_target(mcpu)), strict=True):
+        weight, bias = constant((k, n)).value.numpy(), constant((n,), 1).value.numpy()
+        np.testing.assert_allclose(got, np.maximum(x @ weight + bias, 0), atol=1e-5, err_msg=f"{x.shape} {n}")
+
+
+@pytest.mark.parametrize("mcpu", WIDTHS)
+def test_a_grid_of_computed_operands(mcpu: str) -> None:
+    shapes = [((6, 32, 8), (6, 8, 48)), ((2, 3, 7, 5), (2, 3, 5, 11)), ((1, 4), (4, 1)), ((9, 16), (16, 127))]
+    source = module(
+        lambda *xs: [relax.op.matmul(a, b) for a, b in zip(xs[::2], xs[1::2], strict=True)],
+        *((shape, "float32") for pair in shapes for shape in pair),
+    )
+    arrays = [random(shape, n) for n, pair in enumerate(shapes) for shape in pair]
+    outputs = run(source, arrays, x86_target(mcpu))
+    for a, b, got in zip(arrays[::2], arrays[1::2], outputs, strict=True):
+        np.testing.assert_allclose(got, a @ b, atol=1e-5)
+
+
+def test_rows_may_be_free() -> None:
+    rows = tirx.Var("n", "int64")
+    source = module(lambda x: [relax.op.matmul(x, constant((12, 20)))], ((rows, 12), "float32"))
+    x = random((5, 12))
+    [got] = run(source, [x], x86_target())
+    np.testing.assert_allclose(got, x @ constant((12, 20)).value.numpy(), atol=1e-5)
+
+
+@given(st.integers(1, 12), st.integers(1, 40), st.integers(1, 16))
+def test_panels_hold_every_column_in_order(depth: int, columns: int, panel: int) -> None:
+    weight = random((depth, columns))
+    packed = pack_columns(weight, panel)
+    unpacked = packed.transpose(1, 0, 2).reshape(depth, -1)
+    np.testing.assert_array_equal(unpacked[:, :columns], weight)
+    assert not unpacked[:, columns:].any()
+
+
+@settings(deadline=None)
+@given(st.integers(1, 300), st.integers(1, 128), st.sampled_from([(16, 32), (8, 16), (4, 32), (4, 16)]))
+def test_a_tile_divides_its_extents_and_fits_the_registers(
+    rows: int, columns: int, unit: tuple[int, int]
+) -> None:
+    lanes, registers = unit
+    r, c = register_tile(rows, columns, Machine("any", lanes, registers))
+    assert rows % r == 0
+    assert columns % c == 0
+    assert r * c + c + 1 <= registers
