@@ -69,10 +69,10 @@ def _side(body: Mapping[str, Any]) -> SideView:
 
 
 def _conditions(body: Mapping[str, Any]) -> str:
-    calls = len(body["before"]["samples_ms"])
+    before, after = (len(body[side]["samples_ms"]) for side in ("before", "after"))
     threads = body["threads"]
     workers = f"{threads} thread{'s' if threads != 1 else ''}"
     return (
-        f"{calls} calls a side in {body['rounds']} alternating rounds, processes of their own, {workers}, "
-        f"{body['cpu']}, {body['inputs']} inputs."
+        f"{before} and {after} calls in {body['rounds']} alternating rounds, processes of their own, "
+        f"{workers}, {body['cpu']}, {body['inputs']} inputs."
     )

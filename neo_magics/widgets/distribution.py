@@ -1,5 +1,7 @@
 """Latencies as strips of dots in SVG: one strip for each side on one axis, median and p95 marked.
 
+What lies beyond the axis is counted in words.
+
 Positions are percentages of the width, so that the picture follows its cell and its text keeps its size.
 """
 
@@ -14,6 +16,7 @@ from neo_magics.widgets.style import milliseconds
 
 _DOTS = 60
 _STRIP = 30  # pixels
+_FARTHEST = 3  # medians of the slower side that the axis shows at most
 
 
 @dataclass(frozen=True)
@@ -35,8 +38,9 @@ def distribution_svg(strips: Sequence[Strip]) -> str:
 
 
 def _axis_limit(strips: Sequence[Strip]) -> float:
-    """Past every p95 and nearly every sample; outliers beyond stand at the edge."""
-    return max([s.p95 for s in strips] + [_quantile(s.samples, 0.98) for s in strips]) * 1.08 or 1.0
+    """Past every p95 and nearly every sample, but never so far that a few outliers squeeze the rest."""
+    wide = max([s.p95 for s in strips] + [_quantile(s.samples, 0.98) for s in strips]) * 1.08
+    return min(wide, _FARTHEST * max(s.median for s in strips)) or 1.0
 
 
 def _quantile(samples: Sequence[float], share: float) -> float:
@@ -54,7 +58,10 @@ def _thinned(samples: Sequence[float]) -> list[float]:
 
 
 def _row(strip: Strip, limit: float) -> str:
-    dots = "".join(_dot(value, index, limit) for index, value in enumerate(_thinned(strip.samples)))
+    seen = [sample for sample in strip.samples if sample <= limit]
+    dots = "".join(_dot(value, index, limit) for index, value in enumerate(_thinned(seen)))
+    beyond = len(strip.samples) - len(seen)
+    far = f"; {beyond} of {len(strip.samples)} calls beyond the axis" if beyond else ""
     label = (
         f"{strip.label}: median {milliseconds(strip.median)} ms, p95 {milliseconds(strip.p95)} ms, "
         f"{len(strip.samples)} runs"
@@ -62,7 +69,7 @@ def _row(strip: Strip, limit: float) -> str:
     return (
         f'<div class="neo-strip"><div><b style="color:var({strip.accent})">{escape(strip.label)}</b> '
         f"{milliseconds(strip.median)} ms "
-        f'<span class="neo-muted">median, p95 {milliseconds(strip.p95)}</span></div>'
+        f'<span class="neo-muted">median, p95 {milliseconds(strip.p95)}{far}</span></div>'
         f'<svg width="100%" height="{_STRIP}" role="img" aria-label="{escape(label, quote=True)}" '
         f'style="color:var({strip.accent})">'
         f'<g fill="currentColor" fill-opacity="0.35">{dots}</g>'
@@ -77,6 +84,8 @@ def _dot(value: float, index: int, limit: float) -> str:
 
 
 def _mark(value: float, limit: float, width: int) -> str:
+    if value > limit:
+        return ""
     at = _percent(value, limit)
     return (
         f'<line x1="{at}" x2="{at}" y1="1" y2="{_STRIP - 1}" stroke="currentColor" stroke-width="{width}"/>'

@@ -33,7 +33,7 @@ def test_figures():
     assert view.difference == "2.4e-07"
     assert view.certainty == "95 % interval of the ratio: 1.40 to 1.60"
     assert view.conditions == (
-        "2 calls a side in 6 alternating rounds, processes of their own, 2 threads, A CPU, given inputs."
+        "2 and 2 calls in 6 alternating rounds, processes of their own, 2 threads, A CPU, given inputs."
     )
 
 

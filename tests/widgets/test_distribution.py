@@ -33,6 +33,14 @@ def test_median_and_p95_are_where_the_axis_says():
     assert abs(float(p95) - 2 * float(median)) < 0.02
 
 
+def test_outliers_do_not_squeeze_the_rest_and_are_counted():
+    samples = [1.0] * 95 + [100.0] * 5
+    svg = distribution_svg([Strip("a", samples, 1.0, 100.0, "--neo-run")])
+    assert "5 of 100 calls beyond the axis" in svg
+    (median,) = re.findall(r'<line x1="([\d.]+)%"[^>]*stroke-width', svg)
+    assert float(median) > 30
+
+
 def test_same_samples_same_picture():
     strips = [strip([1.0, 2.0, 3.0])]
     assert distribution_svg(strips) == distribution_svg(strips)
