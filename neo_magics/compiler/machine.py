@@ -21,8 +21,12 @@ class Machine:
 
     @property
     def accumulators(self) -> int:
-        """Vector registers that a kernel may fill with sums; the rest holds operands."""
-        return self.registers - max(4, self.registers // 8)
+        """Vector registers that a kernel may fill with sums; the rest holds operands.
+
+        A quarter stays free: LLVM also keeps the epilogue's constants (bias, zero) in registers over the
+        whole reduction, and one sum that is spilled halves the speed.
+        """
+        return self.registers - self.registers // 4
 
 
 # The widest unit that a feature brings, widest first: (feature, float32 lanes, registers).
