@@ -149,8 +149,10 @@ class Backend:
                 return boto3.Session(botocore_session=_detached_session(), region_name=self.settings.region)
             pair = _own_key_pair(self.settings)
             session = boto3.Session(**pair)
-            region = session.region_name or self.settings.region
-            return session if session.region_name else boto3.Session(**pair, region_name=region)
+            if session.region_name and not pair:
+                return session
+            # A server of our own knows the region of its settings, whatever AWS's is set to.
+            return boto3.Session(**pair, region_name=self.settings.region)
 
 
 def client(service: str, settings: Settings) -> Any:

@@ -123,7 +123,7 @@ class Job:
 
     def events(self) -> list[tuple[datetime, Event]]:
         """What the log says so far: stages, progress, the report and plain lines, with their times (UTC)."""
-        return list(LogReader(self.backend, self.name))
+        return list(LogReader(self))
 
     def stop(self) -> None:
         """Ask the job to stop; it is STOPPED within a few seconds."""
@@ -210,7 +210,9 @@ class JobFiles:
 
     def fetch(self, uri: str, prefix: str = "") -> Path:
         """The object at `uri` as a local file, downloaded if it is not there yet."""
-        folder = self.job.backend.settings.folder("downloads") / self.job.name
+        # The name alone is not enough: a deleted job's name may be used again.
+        created = self.description["CreationTime"]
+        folder = self.job.backend.settings.folder("downloads") / self.job.name / f"{created:%Y%m%dT%H%M%S.%f}"
         path = folder / f"{prefix}{uri.rsplit('/', 1)[-1]}"
         if not path.exists():
             folder.mkdir(parents=True, exist_ok=True)
@@ -219,10 +221,14 @@ class JobFiles:
 
 
 class LogReader:
-    """Reads a job's log from where it stopped reading: iterate again for what is new."""
+    """Reads a job's log from where it stopped reading: iterate again for what is new.
 
-    def __init__(self, backend: Backend, name: str) -> None:
-        self._backend, self._name = backend, name
+    A stream is named after its job, and a deleted job's name may be used again: what was logged before the
+    job was created is another's.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self._job, self._backend = job, job.backend
         self._token = ""
         self._lock = threading.Lock()
 
@@ -233,12 +239,9 @@ class LogReader:
                     yield datetime.fromtimestamp(event["timestamp"] / 1000, UTC), parse(event["message"])
 
     def _page(self) -> list[dict[str, Any]]:
-        request = {"logGroupName": LOG_GROUP, "logStreamName": self._name, "startFromHead": True}
-        if self._token:
-            request["nextToken"] = self._token
         try:
             with self._backend.translated():
-                answer = self._backend.logs.get_log_events(**request)
+                answer = self._backend.logs.get_log_events(**self._request)
         except ApiError as error:
             if error.code == "ResourceNotFoundException":
                 return []  # nothing was logged yet
@@ -246,6 +249,22 @@ class LogReader:
         self._token = answer["nextForwardToken"]
         events: list[dict[str, Any]] = answer["events"]
         return events
+
+    @property
+    def _request(self) -> dict[str, Any]:
+        request = {"logGroupName": LOG_GROUP, "logStreamName": self._job.name, "startFromHead": True}
+        if self._created:
+            request["startTime"] = self._created
+        return request | ({"nextToken": self._token} if self._token else {})
+
+    @cached_property
+    def _created(self) -> int:
+        """When the job was created, in milliseconds since the epoch; 0 for one that was deleted."""
+        try:
+            created: datetime = self._job.describe()["CreationTime"]
+        except UsageError:
+            return 0
+        return int(created.timestamp() * 1000) - 1  # the wire may have rounded it up
 
 
 def resolve_backend(given: str | Backend | None) -> Backend:

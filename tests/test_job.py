@@ -85,7 +85,7 @@ def test_the_log_is_read_as_events_and_as_lines(stage):
 
 def test_reading_again_gives_only_what_is_new(stage):
     job = stage.create()
-    reader = LogReader(stage.backend, job.name)
+    reader = LogReader(job)
     assert all(isinstance(event, LogLine) for _when, event in reader)
     stage.log(job, LogLine("one"))
     assert [event for _when, event in reader] == [LogLine("one")]
@@ -108,6 +108,30 @@ def test_stop_and_delete(stage):
     job.delete()
     with pytest.raises(UsageError, match="no job"):
         job.describe()
+
+
+def test_a_name_used_again_shows_nothing_of_the_job_before(stage):
+    first = stage.create("net")
+    stage.log(first, LogLine("of the first"), ReportEvent({"size": 3}))
+    first.stop()
+    first.delete()
+    assert "of the first" in first.logs()
+    time.sleep(0.01)  # the log counts in milliseconds
+    second = stage.create("net")
+    assert "of the first" not in second.logs()
+    assert second.report == {}
+    stage.log(second, LogLine("of the second"))
+    assert second.logs()[-1] == "of the second"
+
+
+def test_a_name_used_again_is_downloaded_again(stage, tmp_path):
+    for content in (b"first", b"second"):
+        job = stage.create("net")
+        (tmp_path / "made").write_bytes(content)
+        job.backend.store.put(tmp_path / "made", "s3://neo-magics/net/output/net.tar.gz")
+        job.stop()
+        assert job.files.fetch("s3://neo-magics/net/output/net.tar.gz").read_bytes() == content
+        job.delete()
 
 
 def test_the_artifact_of_a_job_that_did_not_complete(stage):

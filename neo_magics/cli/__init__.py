@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-# Subcommand → module with a typer application (`app`) or function of that name, and one line of help.
+# Subcommand, a module of this package with a function `main(words)` → one line of help.
 COMMANDS = {
     "demo": "compile a small network on handwritten digits and measure it",
     "doctor": "check this installation",

@@ -47,7 +47,7 @@ class JobPanel:
         self._surface = surface
         self._measure = measure
         self._measurement: Measurement | None = None
-        self._reader = LogReader(job.backend, job.name)
+        self._reader = LogReader(job)
         self._log = LogState()
         self._failures = 0
 

@@ -1,4 +1,4 @@
-"""Takes the README's picture of a panel in JupyterLab: `python -m tests.browser.picture`, on a calm machine."""
+"""Takes the README's picture of a panel: `python -m tests.browser.picture`, on a calm machine."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ def test_a_job_outlives_the_process_that_created_it(yard: Yard) -> None:
     script.write_text(PRELUDE + "say('build'); time.sleep(0.5); done()")
     yard.insert("a")
     kernel = f"""
-import os, signal
+import os, signal, time
 from neo_magics.settings import Settings
 from neo_magics.jobs.store import JobStore
 from neo_magics.jobs.executors.local import LocalExecutor
@@ -111,6 +111,7 @@ settings = Settings.from_environment()
 store = JobStore(settings.url)
 LocalExecutor(store, settings, child_command=({sys.executable!r}, {str(script)!r})).pump(force=True)
 os.killpg(0, signal.SIGINT if {{interrupt}} else signal.SIGKILL)
+time.sleep(60)
 """
     for interrupt in (True, False):
         ended = subprocess.run(
