@@ -47,7 +47,7 @@ def conv2d(data: Any, weight: Any, *, window: Window, groups: int, tile: tuple[i
     out_blocks, in_blocks, kernel_h, kernel_w, in_lanes, lanes = (int(size) for size in weight.shape)
     height, width = int(data.shape[2]), int(data.shape[3])
     out_h, out_w = window.out_size(height, width, (kernel_h, kernel_w))
-    padded = _pad(data, window, (out_h, out_w), (kernel_h, kernel_w))
+    padded = pad_window(data, window, (out_h, out_w), (kernel_h, kernel_w))
     blocks_per_group = out_blocks // groups
     rc, ri = te.reduce_axis((0, in_blocks), "rc"), te.reduce_axis((0, in_lanes), "ri")
     ry, rx = te.reduce_axis((0, kernel_h), "ry"), te.reduce_axis((0, kernel_w), "rx")
@@ -63,23 +63,7 @@ def conv2d(data: Any, weight: Any, *, window: Window, groups: int, tile: tuple[i
     )
 
 
-def depthwise_conv2d(data: Any, weight: Any, *, window: Window, tile: tuple[int, int]) -> Any:
-    """One filter per channel: data N C/v H W v, weights C/v KH KW v."""
-    _blocks, kernel_h, kernel_w, lanes = (int(size) for size in weight.shape)
-    height, width = int(data.shape[2]), int(data.shape[3])
-    out_h, out_w = window.out_size(height, width, (kernel_h, kernel_w))
-    padded = _pad(data, window, (out_h, out_w), (kernel_h, kernel_w))
-    ry, rx = te.reduce_axis((0, kernel_h), "ry"), te.reduce_axis((0, kernel_w), "rx")
-
-    def element(n: Any, c: Any, y: Any, x: Any, v: Any) -> Any:
-        row, column = window.place(y, x, ry, rx)
-        return te.sum(padded[n, c, row, column, v] * weight[c, ry, rx, v], axis=[ry, rx])
-
-    shape = (data.shape[0], data.shape[1], out_h, out_w, lanes)
-    return te.compute(shape, element, "depthwise", attrs=_marks(CONV2D, tile))
-
-
-def _pad(data: Any, window: Window, out: tuple[int, int], kernel: tuple[int, int]) -> Any:
+def pad_window(data: Any, window: Window, out: tuple[int, int], kernel: tuple[int, int]) -> Any:
     """`data` with zeros around: exactly what the windows read, or the block could not be tiled."""
     top, left, _bottom, _right = window.padding
     if not any(window.padding):

@@ -18,7 +18,6 @@ from neo_magics.compiler.kernels import FUSES_ELEMENTWISE
 from neo_magics.compiler.kernels.conv2d import (
     Window,
     conv2d,
-    depthwise_conv2d,
     pack_channels,
     unpack_channels,
 )
@@ -26,6 +25,7 @@ from neo_magics.compiler.kernels.tiles import register_tile
 from neo_magics.compiler.machine import Machine
 from neo_magics.compiler.passes import calls
 from neo_magics.compiler.passes.calls import Array
+from neo_magics.compiler.passes.pack_depthwise import pack_depthwise
 from neo_magics.compiler.passes.packable import REWRITES
 
 
@@ -108,11 +108,7 @@ class Packer(PyExprMutator):  # type: ignore[misc]
         out_w = window.out_size(int(shape[2]), int(shape[3]), weight.shape[2:])[1]
         blocks = -(-channels // self.lanes)
         if groups == channels == shape[1]:
-            tile = register_tile(out_w, 1, self.machine)
-            packed_weight = calls.make_constant(pack_depthwise(weight, self.lanes))
-            data = self.pack(call.args[0])
-            made = self.emit(depthwise_conv2d, data, packed_weight, fuses=True, window=window, tile=tile)
-            return self.keep(made, channels)
+            return pack_depthwise(self, call.args[0], weight, window, out_w)
         if groups > 1 and (channels // groups % self.lanes or weight.shape[1] % self.lanes):
             return None
         data = self.packed(call.args[0])
@@ -145,13 +141,6 @@ def pack_weight(weight: Array, in_lanes: int, lanes: int) -> Array:
     out, inner, height, width = weight.shape
     blocked = weight.reshape(out // lanes, lanes, inner // in_lanes, in_lanes, height, width)
     return blocked.transpose(0, 2, 4, 5, 3, 1)
-
-
-def pack_depthwise(weight: Array, lanes: int) -> Array:
-    """C 1 H W → C/v H W v, filled up with zeros."""
-    weight = _fill(weight, 0, lanes)
-    channels, _one, height, width = weight.shape
-    return weight.reshape(channels // lanes, lanes, height, width).transpose(0, 2, 3, 1)
 
 
 def _fill(array: Array, axis: int, multiple: int) -> Array:

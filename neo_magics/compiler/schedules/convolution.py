@@ -1,4 +1,4 @@
-"""Packed convolution and depthwise convolution, with everything that was fused behind them."""
+"""Packed convolution, with everything that was fused behind them."""
 
 from __future__ import annotations
 

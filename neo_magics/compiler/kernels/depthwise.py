@@ -1,0 +1,29 @@
+"""Depthwise convolution on packed channels: one filter per channel, so each lane sums alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tvm import te
+
+from neo_magics.compiler.kernels import KERNEL, TILE
+from neo_magics.compiler.kernels.conv2d import Window, pad_window
+
+DEPTHWISE = "depthwise"
+
+
+def depthwise_conv2d(data: Any, weight: Any, *, window: Window, tile: tuple[int, int]) -> Any:
+    """One filter per channel: data N C/v H W v, weights C/v KH KW v."""
+    _blocks, kernel_h, kernel_w, lanes = (int(size) for size in weight.shape)
+    height, width = int(data.shape[2]), int(data.shape[3])
+    out_h, out_w = window.out_size(height, width, (kernel_h, kernel_w))
+    padded = pad_window(data, window, (out_h, out_w), (kernel_h, kernel_w))
+    ry, rx = te.reduce_axis((0, kernel_h), "ry"), te.reduce_axis((0, kernel_w), "rx")
+
+    def element(n: Any, c: Any, y: Any, x: Any, v: Any) -> Any:
+        row, column = window.place(y, x, ry, rx)
+        return te.sum(padded[n, c, row, column, v] * weight[c, ry, rx, v], axis=[ry, rx])
+
+    shape = (data.shape[0], data.shape[1], out_h, out_w, lanes)
+    marks = {KERNEL: DEPTHWISE, TILE: list(tile)}
+    return te.compute(shape, element, "depthwise", attrs=marks)

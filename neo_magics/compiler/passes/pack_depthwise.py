@@ -1,0 +1,32 @@
+"""A depthwise convolution becomes a kernel of our own on packed channels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from neo_magics.compiler.kernels.conv2d import Window
+from neo_magics.compiler.kernels.depthwise import depthwise_conv2d
+from neo_magics.compiler.kernels.tiles import register_tile
+from neo_magics.compiler.passes import calls
+from neo_magics.compiler.passes.calls import Array
+
+if TYPE_CHECKING:
+    from neo_magics.compiler.passes.pack_convolutions import Packer
+
+
+def pack_depthwise(packer: Packer, data: Any, weight: Array, window: Window, out_w: int) -> Any:
+    """conv2d(data, weight) with one filter per channel → the unpacked twin of the packed result."""
+    tile = register_tile(out_w, 1, packer.machine)
+    filters = calls.make_constant(pack_filters(weight, packer.lanes))
+    packed = packer.pack(data)
+    made = packer.emit(depthwise_conv2d, packed, filters, fuses=True, window=window, tile=tile)
+    return packer.keep(made, weight.shape[0])
+
+
+def pack_filters(weight: Array, lanes: int) -> Array:
+    """C 1 H W → C/v H W v, filled up with zeros."""
+    channels, _one, height, width = weight.shape
+    filled = np.pad(weight, [(0, -channels % lanes), (0, 0), (0, 0), (0, 0)])
+    return filled.reshape(-1, lanes, height, width).transpose(0, 2, 3, 1)
