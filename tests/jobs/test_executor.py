@@ -110,6 +110,7 @@ from neo_magics.jobs.executors.local import LocalExecutor
 settings = Settings.from_environment()
 store = JobStore(settings.url)
 LocalExecutor(store, settings, child_command=({sys.executable!r}, {str(script)!r})).pump(force=True)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # it may have been ignored all the way down
 os.killpg(0, signal.SIGINT if {{interrupt}} else signal.SIGKILL)
 time.sleep(60)
 """
