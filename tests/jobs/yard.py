@@ -33,10 +33,11 @@ def done():
     result = {"artifacts": "s3://bucket/m.tar.gz", "digest": "ab", "derived_input_config": "{}"}
     open(work + "/result.json", "w").write(json.dumps(result))
     sys.exit(0)
+if "/next." in work:  # a runner starts the job after its own with the same program: that one ends well
+    done()
 """
 ENDS_WELL = "say('build'); done()"
-# A runner starts the job after its own with the same program: that one does not sleep.
-SLEEPS = "say('build'); '/next.' in work or time.sleep(60); done()"
+SLEEPS = "say('build'); time.sleep(60)"
 
 
 class Yard:
