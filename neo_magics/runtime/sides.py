@@ -23,13 +23,18 @@ class Runnable(Protocol):
 
 @dataclass(frozen=True)
 class Side:
-    """One side. `folder` is an unpacked model archive ("source") or an artifact's folder or archive."""
+    """One side. `folder` is an unpacked model archive ("source") or an artifact's folder or archive.
+
+    `opener` names the module that opens `folder` in place of the framework's own, by a function
+    `open_model(folder, threads, trust_pickle)` that returns a `capture.source.SourceModel`.
+    """
 
     kind: str
     folder: Path
     label: str
     framework: str = ""
     trust_pickle: bool = False
+    opener: str = ""
 
     @classmethod
     def source(cls, folder: Path, framework: str, *, label: str = "", trust_pickle: bool = False) -> Side:
@@ -42,6 +47,11 @@ class Side:
         """A compiled model."""
         return cls(ARTIFACT, Path(folder), label)
 
+    @classmethod
+    def opened_by(cls, opener: str, folder: Path, *, label: str) -> Side:
+        """Any other runtime, which the module `opener` knows how to run."""
+        return cls(SOURCE, Path(folder), label, opener=opener)
+
     def to_request(self) -> dict[str, Any]:
         """For the worker, as JSON."""
         return {
@@ -49,6 +59,7 @@ class Side:
             "folder": str(self.folder),
             "framework": self.framework,
             "trust_pickle": self.trust_pickle,
+            "opener": self.opener,
         }
 
     @property

@@ -122,11 +122,16 @@ def _open(side: Mapping[str, Any], threads: int) -> tuple[Runnable, dict[str, st
 
         model = load(side["folder"], threads=threads)
         return model, _installed("apache-tvm", "apache-tvm-ffi")
-    from neo_magics.capture.source import open_source
+    if side["opener"]:
+        from importlib import import_module
 
-    source = open_source(
-        Path(side["folder"]), side["framework"], threads=threads, trust_pickle=side["trust_pickle"]
-    )
+        source = import_module(side["opener"]).open_model(Path(side["folder"]), threads, side["trust_pickle"])
+    else:
+        from neo_magics.capture.source import open_source
+
+        source = open_source(
+            Path(side["folder"]), side["framework"], threads=threads, trust_pickle=side["trust_pickle"]
+        )
     return source, dict(source.versions)
 
 

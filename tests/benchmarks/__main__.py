@@ -1,0 +1,110 @@
+"""Latency, memory and compile time beside the runtimes that a user could pick instead.
+
+    python -m tests.benchmarks [--models 'resnet*'] [--peers ours,openvino] [--threads 2] [--dtype bfloat16]
+
+Each peer compiles in a process of its own, is tried once, and is timed in fresh processes that take turns,
+on the same cores and with as many threads. What was compiled is kept below --folder and used again while
+versions and sources stay the same; --fresh compiles all of it anew. `pip install ".[bench]"` brings the
+peers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import shutil
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from neo_magics.errors import NeoMagicsError
+from neo_magics.runtime.machine import cpu_model
+from neo_magics.runtime.threads import default_threads
+from tests.benchmarks.models import select
+from tests.benchmarks.peers import PEERS, Peer
+from tests.benchmarks.peers.common import Options
+from tests.benchmarks.picture import svg
+from tests.benchmarks.report import details, overview
+from tests.benchmarks.results import ModelResult
+from tests.benchmarks.suite import measure
+
+SECONDS, QUICK_SECONDS = 12.0, 2.0
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Measure, print, write; 1 where a peer that was asked for failed."""
+    parser = _parser()
+    args = parser.parse_args(words)
+    try:
+        cases, peers = select(args.models), _peers(args.peers, quick=args.quick)
+    except ValueError as error:
+        parser.error(str(error))
+    options = Options(args.threads or default_threads(), args.dtype)
+    seconds = args.seconds or (QUICK_SECONDS if args.quick else SECONDS)
+    results: list[ModelResult] = []
+    for case in cases:
+        if args.fresh:
+            shutil.rmtree(args.folder / case.name, ignore_errors=True)
+        try:
+            results.append(measure(case, peers, options, seconds, args.folder, _say))
+        except NeoMagicsError as error:
+            print(f"{case.name}: {error}", file=sys.stderr)
+            continue
+        print(details(results[-1]), end="\n\n", flush=True)
+        _write(results, options, args.json, args.svg)
+    print(overview(results))
+    complete = len(results) == len(cases)
+    return int(not complete or any(each.error for result in results for each in result.peers))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--models", nargs="*", default=[], help='names or patterns; "all"; default: batch 1')
+    parser.add_argument("--peers", default="", help=f"of {', '.join(PEERS)}; default: all")
+    parser.add_argument("--threads", type=int, help="default: the cores of this machine")
+    parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32")
+    parser.add_argument("--seconds", type=float, help=f"of timing for each model, default {SECONDS:.0f}")
+    parser.add_argument("--quick", action="store_true", help="a short look: no TVM default, 2 s a model")
+    parser.add_argument("--fresh", action="store_true", help="compile everything again")
+    parser.add_argument("--folder", type=Path, default=Path(".bench"), help="what was compiled; .bench")
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--svg", type=Path, metavar="FILE")
+    return parser
+
+
+def _peers(text: str, *, quick: bool) -> list[Peer]:
+    keys = text.split(",") if text else [key for key in PEERS if not (quick and key == "tvm_default")]
+    unknown = [key for key in keys if key not in PEERS]
+    if unknown:
+        raise ValueError(f"There is no peer {', '.join(unknown)}. There are: {', '.join(PEERS)}.")
+    return [peer for key, peer in PEERS.items() if key in keys]
+
+
+def _write(results: list[ModelResult], options: Options, json_to: Path | None, svg_to: Path | None) -> None:
+    if json_to:
+        body: dict[str, Any] = {
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "cpu": cpu_model(),
+            "python": platform.python_version(),
+            "threads": options.threads,
+            "dtype": options.dtype,
+            "results": [result.to_dict() for result in results],
+        }
+        json_to.write_text(json.dumps(body, indent=1), encoding="utf-8")
+    if svg_to:
+        svg_to.write_text(svg(results), encoding="utf-8")
+
+
+def _say(text: str) -> None:
+    print(f"[{datetime.now():%H:%M:%S}] {text}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
