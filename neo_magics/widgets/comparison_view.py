@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+UNSURE = 2.0  # an interval whose ends differ by this factor says little
+
 
 @dataclass(frozen=True)
 class SideView:
@@ -43,11 +45,22 @@ def comparison_view(comparison: Any) -> ComparisonView:
         verdict=body["verdict"],
         ratio=body["ratio"],
         direction=_direction(low, high),
-        certainty=f"95 % interval of the ratio: {low:.2f} to {high:.2f}",
+        certainty=_certainty(low, high),
         sides=(_side(body["before"]), _side(body["after"])),
         difference=f"{difference['max_abs']:.1e}" if "max_abs" in difference else "",
         conditions=_conditions(body),
     )
+
+
+def _certainty(low: float, high: float) -> str:
+    interval = f"95 % interval of the ratio: {_figure(low)} to {_figure(high)}"
+    if high < UNSURE * low:
+        return interval
+    return f"{interval}. The machine was busy; measure again with job.compare(x)."
+
+
+def _figure(value: float) -> str:
+    return f"{value:.2f}" if value < 100 else f"{value:,.0f}"
 
 
 def _direction(low: float, high: float) -> str:

@@ -42,3 +42,8 @@ def test_figures():
 )
 def test_direction(low, high, direction):
     assert comparison_view(Measured(low, high)).direction == direction
+
+
+def test_a_wide_interval_is_said_to_be_one():
+    certainty = comparison_view(Measured(4.25, 1270.8)).certainty
+    assert certainty.startswith("95 % interval of the ratio: 4.25 to 1,271. The machine was busy")
