@@ -9,3 +9,5 @@ TILE = "neo_tile"
 
 # TVM's pattern of an operator that takes element-wise followers into its kernel.
 FUSES_ELEMENTWISE = 4
+# TVM's pattern of one whose elements may come from anywhere: no convolution takes it into its kernel.
+INJECTIVE = 2

@@ -27,6 +27,7 @@ from neo_magics.compiler.passes import calls
 from neo_magics.compiler.passes.calls import Array
 from neo_magics.compiler.passes.pack_depthwise import pack_depthwise
 from neo_magics.compiler.passes.packable import REWRITES
+from neo_magics.compiler.passes.packable_moves import split_piece
 
 
 @tvm.transform.module_pass(opt_level=0, name="PackConvolutions")
@@ -88,14 +89,22 @@ class Packer(PyExprMutator):  # type: ignore[misc]
         self._twins[twin] = packed
         return twin
 
-    def emit(self, kernel: Any, *operands: Any, fuses: bool = False, **options: Any) -> Any:
+    def emit(
+        self, kernel: Any, *operands: Any, fuses: bool = False, pattern: int | None = None, **options: Any
+    ) -> Any:
         """A call of a tensor expression, bound to a variable; `fuses`: it takes element-wise followers."""
         compute = partial(kernel, **options)  # call_te would convert options, and knows few types
-        attrs = {"op_pattern": FUSES_ELEMENTWISE} if fuses else None
+        pattern = FUSES_ELEMENTWISE if fuses else pattern
+        attrs = None if pattern is None else {"op_pattern": pattern}
         made = self.builder_.call_te(
             compute, *operands, primfunc_name_hint=kernel.__name__, primfunc_attrs=attrs
         )
         return self.builder_.emit(made)
+
+    def visit_tuple_getitem_(self, item: Any) -> Any:
+        item = self.visit_expr_post_order(item)
+        piece = split_piece(self, item)
+        return item if piece is None else piece
 
     def _convolution(self, call: Any) -> Any | None:
         weight = calls.constant(call.args[1])

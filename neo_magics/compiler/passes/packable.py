@@ -13,7 +13,10 @@ import numpy as np
 import tvm
 from tvm import relax
 
+from neo_magics.compiler.kernels import INJECTIVE
+from neo_magics.compiler.kernels.channels import scale_channels
 from neo_magics.compiler.passes import calls
+from neo_magics.compiler.passes.packable_moves import MOVES
 
 if TYPE_CHECKING:
     from neo_magics.compiler.passes.pack_convolutions import Packer
@@ -22,7 +25,7 @@ Rewrite = Callable[["Packer", Any], Any]
 PACKED_RANK = 5
 
 
-def _channels(call: Any) -> int:
+def channels_of(call: Any) -> int:
     shape = calls.shape_of(call)
     assert shape is not None  # a packed value's shape is known but for the batch
     return int(shape[1])
@@ -33,18 +36,48 @@ def unary(packer: Packer, call: Any) -> Any | None:
     data = packer.packed(call.args[0])
     if data is None:
         return None
-    return packer.keep(tvm.ir.Call(call.op, [data, *call.args[1:]], call.attrs), _channels(call))
+    return packer.keep(tvm.ir.Call(call.op, [data, *call.args[1:]], call.attrs), channels_of(call))
 
 
 def binary(packer: Packer, call: Any) -> Any | None:
-    """f(x, y) with at least one packed operand; the other is packed too, or constant per channel."""
+    """f(x, y, …) with at least one packed operand; the others are packed too, or constant per channel."""
     shape = calls.shape_of(call)
     if all(packer.packed(operand) is None for operand in call.args) or shape is None or len(shape) != 4:
         return None
     operands = [_operand(packer, operand, int(shape[1])) for operand in call.args]
     if any(operand is None for operand in operands):
         return None
+    if call.op.name == "relax.multiply" and _one_is_a_gate(operands):
+        image, gate = operands if _pixels(operands[1]) == 1 else operands[::-1]
+        return packer.keep(packer.emit(scale_channels, image, gate, pattern=INJECTIVE), int(shape[1]))
     return packer.keep(tvm.ir.Call(call.op, operands, call.attrs), int(shape[1]))
+
+
+def _one_is_a_gate(operands: list[Any]) -> bool:
+    """Whether a computed value per channel meets an image."""
+    computed = [operand for operand in operands if calls.constant(operand) is None]
+    sizes = [_pixels(operand) for operand in computed]
+    return len(sizes) == 2 and sizes.count(1) == 1
+
+
+def _pixels(operand: Any) -> int:
+    shape = calls.shape_of(operand) or ()
+    return int(shape[2]) * int(shape[3]) if len(shape) == PACKED_RANK else 0
+
+
+def quotient(packer: Packer, call: Any) -> Any | None:
+    """x / constants as x · (1 / constants), where those are neither zero nor tiny."""
+    array = calls.constant(call.args[1])
+    if array is None or array.dtype != np.float32 or not _is_invertible(array):
+        return None
+    inverse = calls.make_constant((1 / array.astype("float64")).astype("float32"))
+    product = packer.builder_.normalize(relax.op.multiply(call.args[0], inverse))
+    return binary(packer, product)
+
+
+def _is_invertible(array: Any) -> bool:
+    size = np.abs(array)
+    return bool(np.all(np.isfinite(size)) and np.all(size > 1e-30) and np.all(size < 1e30))
 
 
 def _operand(packer: Packer, operand: Any, channels: int) -> Any | None:
@@ -87,7 +120,7 @@ def pooling(operator: Callable[..., Any], *names: str) -> Rewrite:
             return None
         options = {name: getattr(call.attrs, name) for name in names}
         made = operator(data, **options, layout=f"NCHW{packer.lanes}c")
-        return packer.keep(made, _channels(call))
+        return packer.keep(made, channels_of(call))
 
     return rewrite
 
@@ -98,35 +131,24 @@ def mean(packer: Packer, call: Any) -> Any | None:
     axes = call.attrs.axis
     if data is None or axes is None or sorted(axis % 4 for axis in calls.numbers(axes)) != [2, 3]:
         return None
-    kept = packer.keep(relax.op.mean(data, [2, 3], keepdims=True), _channels(call))
+    kept = packer.keep(relax.op.mean(data, [2, 3], keepdims=True), channels_of(call))
     shape = calls.shape_of(call)
     return kept if call.attrs.keepdims else relax.op.reshape(kept, list(shape or ()))
-
-
-def concatenation(packer: Packer, call: Any) -> Any | None:
-    """Channels one after the other, where every part fills its blocks."""
-    value = packer.lookup_binding(call.args[0]) if isinstance(call.args[0], relax.Var) else call.args[0]
-    shape = calls.shape_of(call)
-    if not isinstance(value, relax.Tuple) or shape is None or len(shape) != 4:
-        return None
-    parts = [packer.packed(field) for field in value.fields]
-    fills = all(_channels(field) % packer.lanes == 0 for field in value.fields)
-    if int(call.attrs.axis or 0) % 4 != 1 or not fills or any(part is None for part in parts):
-        return None
-    return packer.keep(relax.op.concat(parts, axis=1), int(shape[1]))
 
 
 _POOL = ("pool_size", "strides", "padding", "dilation", "ceil_mode", "count_include_pad")
 _ACTIVATIONS = ("nn.relu", "nn.relu6", "nn.leakyrelu", "nn.gelu", "nn.silu", "sigmoid", "tanh")
 _UNARY = (*_ACTIVATIONS, "clip", "erf", "negative", "abs")
-_BINARY = ("add", "subtract", "multiply", "maximum", "minimum")
+_COMPARISONS = ("greater", "greater_equal", "less", "less_equal", "equal", "not_equal")
+_BINARY = ("add", "subtract", "multiply", "maximum", "minimum", "where", *_COMPARISONS)
 
 REWRITES: dict[str, Rewrite] = {
+    **MOVES,
     **{f"relax.{name}": unary for name in _UNARY},
     **{f"relax.{name}": binary for name in _BINARY},
+    "relax.divide": quotient,
     "relax.nn.max_pool2d": pooling(relax.op.nn.max_pool2d, *_POOL),
     "relax.nn.avg_pool2d": pooling(relax.op.nn.avg_pool2d, *_POOL),
     "relax.nn.adaptive_avg_pool2d": pooling(relax.op.nn.adaptive_avg_pool2d, "output_size"),
     "relax.mean": mean,
-    "relax.concat": concatenation,
 }

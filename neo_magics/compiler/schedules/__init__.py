@@ -16,6 +16,7 @@ from tvm.s_tir import Schedule
 from neo_magics.compiler.machine import Machine
 from neo_magics.compiler.schedules.convolution import schedule_convolution
 from neo_magics.compiler.schedules.depthwise import schedule_depthwise
+from neo_magics.compiler.schedules.joins import schedule_join
 from neo_magics.compiler.schedules.matmul import schedule_packed_matmul
 from neo_magics.compiler.schedules.reduction import schedule_any
 
@@ -32,5 +33,6 @@ RULES = (
     Rule("packed convolution", schedule_convolution),
     Rule("depthwise convolution", schedule_depthwise),
     Rule("packed matmul", schedule_packed_matmul),
+    Rule("concatenation", schedule_join),
     Rule("any", schedule_any),
 )

@@ -1,0 +1,42 @@
+"""Bilinear resizing of packed channels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from tvm import te
+
+Array = np.ndarray[Any, Any]
+
+
+def axis_weights(before: int, after: int, mode: str) -> tuple[Array, Array, Array] | None:
+    """For each result along one axis: two neighbours, and the weight of the second. None: unknown mode."""
+    place = np.arange(after, dtype=np.float32)
+    ratio = np.float32(before) / np.float32(after)
+    if mode == "align_corners":
+        source = place * (np.float32(before - 1) / np.float32(max(after - 1, 1)))
+    elif mode == "asymmetric":
+        source = place * ratio
+    elif mode == "half_pixel" or (mode == "pytorch_half_pixel" and after > 1):
+        source = (place + np.float32(0.5)) * ratio - np.float32(0.5)
+    else:
+        return None
+    source = np.clip(source, 0, before - 1).astype("float32")
+    low = np.floor(source).astype("int32")
+    return low, np.minimum(low + 1, before - 1).astype("int32"), source - low
+
+
+def resize_bilinear(data: Any, top: Any, bottom: Any, down: Any, left: Any, right: Any, across: Any) -> Any:
+    """N C/v H W v → the sizes of the tables: rows `top` and `bottom` mixed by `down`, columns likewise."""
+    batch, blocks, _height, _width, lanes = data.shape
+
+    def element(n: Any, c: Any, y: Any, x: Any, v: Any) -> Any:
+        def row(index: Any) -> Any:
+            first, second = data[n, c, index, left[x], v], data[n, c, index, right[x], v]
+            return first + (second - first) * across[x]
+
+        upper, lower = row(top[y]), row(bottom[y])
+        return upper + (lower - upper) * down[y]
+
+    return te.compute((batch, blocks, top.shape[0], left.shape[0], lanes), element, "resized")

@@ -1,0 +1,142 @@
+"""Operators that move packed values without computing: joining, cutting, padding, resizing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import tvm
+from tvm import relax, tirx
+
+from neo_magics.compiler.kernels import INJECTIVE
+from neo_magics.compiler.kernels.channels import join_channels
+from neo_magics.compiler.kernels.resize import axis_weights, resize_bilinear
+from neo_magics.compiler.passes import calls
+
+if TYPE_CHECKING:
+    from neo_magics.compiler.passes.pack_convolutions import Packer
+
+
+def _channels(expression: Any) -> int:
+    shape = calls.shape_of(expression)
+    assert shape is not None  # a packed value's shape is known but for the batch
+    return int(shape[1])
+
+
+def concatenation(packer: Packer, call: Any) -> Any | None:
+    """Parts one after the other: along the image as they are, along channels also where a block is shared."""
+    value = packer.lookup_binding(call.args[0]) if isinstance(call.args[0], relax.Var) else call.args[0]
+    shape = calls.shape_of(call)
+    if not isinstance(value, relax.Tuple) or shape is None or len(shape) != 4:
+        return None
+    fields, axis = list(value.fields), int(call.attrs.axis or 0) % 4
+    if all(packer.packed(field) is None for field in fields) or not all(map(_is_image, fields)):
+        return None
+    parts = [packer.pack(field) for field in fields]
+    counts = [_channels(field) for field in fields]
+    if axis != 1 or all(count % packer.lanes == 0 for count in counts):
+        return packer.keep(relax.op.concat(parts, axis=axis), int(shape[1]))
+    return packer.keep(packer.emit(join_channels, *parts, channels=counts, pattern=INJECTIVE), int(shape[1]))
+
+
+def _is_image(expression: Any) -> bool:
+    shape = calls.shape_of(expression)
+    return shape is not None and len(shape) == 4 and all(isinstance(size, int) for size in shape[1:])
+
+
+def cut(packer: Packer, call: Any) -> Any | None:
+    """strided_slice of rows and columns, and of channels that are whole blocks."""
+    data = packer.packed(call.args[0])
+    fields = [_integers(operand) for operand in call.args[1:5]]
+    known = [field for field in fields if field is not None]
+    if data is None or len(known) != len(fields) or not _is_image(call) or not _channels(call):
+        return None
+    axes, begins, ends, *steps = known
+    strides = steps[0] if steps else [1] * len(axes)
+    axes, channels = [axis % 4 for axis in axes], _channels(call)
+    if 1 in axes:
+        place = axes.index(1)
+        begin = begins[place] % _channels(call.args[0])
+        if strides[place] != 1 or begin % packer.lanes or not _ends_block(packer, call, begin + channels):
+            return None
+        begins[place], ends[place] = begin // packer.lanes, -(-(begin + channels) // packer.lanes)
+    return packer.keep(relax.op.strided_slice(data, axes, begins, ends, strides), channels)
+
+
+def _ends_block(packer: Packer, call: Any, end: int) -> bool:
+    """Whether nothing but padding follows `end` in its block."""
+    return end % packer.lanes == 0 or end == _channels(call.args[0])
+
+
+def _integers(operand: Any) -> list[int] | None:
+    """The numbers of a tuple of prim values, or None."""
+    values = getattr(operand, "fields", None)
+    if values is None:
+        return None
+    found = [getattr(value, "value", value) for value in values]
+    if not all(isinstance(value, int | tirx.IntImm) for value in found):
+        return None
+    return [int(value) for value in found]
+
+
+def split_piece(packer: Packer, item: Any) -> Any | None:
+    """One result of split along channels, where the pieces are whole blocks, as a slice."""
+    value = item.tuple_value
+    call = packer.lookup_binding(value) if isinstance(value, relax.Var) else value
+    if calls.name_of(call) != "relax.split" or int(call.attrs.axis) % 4 != 1:
+        return None
+    if packer.packed(call.args[0]) is None or not _is_image(call.args[0]):
+        return None
+    sizes = [_channels_of_type(field) for field in call.ty.fields]
+    begin = sum(sizes[: item.index])
+    piece = relax.op.strided_slice(call.args[0], [1], [begin], [begin + sizes[item.index]], [1])
+    return cut(packer, packer.builder_.normalize(piece))
+
+
+def _channels_of_type(tensor: Any) -> int:
+    return int(tensor.shape.values[1])
+
+
+def pad(packer: Packer, call: Any) -> Any | None:
+    """A border around the image."""
+    data = packer.packed(call.args[0])
+    widths = calls.numbers(call.attrs.pad_width)
+    if data is None or len(widths) != 8 or any(widths[:4]) or min(widths) < 0 or not _is_image(call):
+        return None
+    value = float(call.attrs.pad_value)
+    return packer.keep(relax.op.nn.pad(data, [*widths, 0, 0], call.attrs.pad_mode, value), _channels(call))
+
+
+def take(packer: Packer, call: Any) -> Any | None:
+    """Rows or columns by their numbers: resizing to the nearest, for one."""
+    data, axis = packer.packed(call.args[0]), call.attrs.axis
+    if data is None or axis is None or int(axis) % 4 not in (2, 3) or not _is_image(call):
+        return None
+    return packer.keep(tvm.ir.Call(call.op, [data, call.args[1]], call.attrs), _channels(call))
+
+
+def resize(packer: Packer, call: Any) -> Any | None:
+    """Bilinear, as two neighbours along each axis with weights that are known now."""
+    data, shape, source = packer.packed(call.args[0]), calls.shape_of(call), calls.shape_of(call.args[0])
+    attrs = call.attrs
+    if data is None or shape is None or source is None or attrs.layout != "NCHW" or attrs.method != "linear":
+        return None
+    if [float(edge) for edge in attrs.roi] not in ([], [0.0] * 4) or not _is_image(call):
+        return None
+    mode = str(attrs.coordinate_transformation_mode)
+    tables: list[Any] = []
+    for axis in (2, 3):
+        found = axis_weights(int(source[axis]), int(shape[axis]), mode)
+        if found is None:
+            return None
+        tables += [calls.make_constant(table) for table in found]
+    return packer.keep(packer.emit(resize_bilinear, data, *tables, pattern=INJECTIVE), _channels(call))
+
+
+MOVES: dict[str, Callable[[Packer, Any], Any | None]] = {
+    "relax.concat": concatenation,
+    "relax.strided_slice": cut,
+    "relax.nn.pad": pad,
+    "relax.take": take,
+    "relax.image.resize2d": resize,
+}

@@ -1,0 +1,101 @@
+"""Joining, cutting, padding and resizing packed channels gives what PyTorch gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from neo_magics.compiler.frontends.torch_program import program_to_module
+from tests.compiler.models import random, run, x86_target
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.*:FutureWarning")
+Body = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+
+
+class Between(nn.Module):
+    """`body` of two convolutions' results and the input, and a convolution after it."""
+
+    def __init__(self, body: Body, channels: tuple[int, int], size: int) -> None:
+        super().__init__()
+        self.body = body
+        self.left, self.right = nn.Conv2d(3, channels[0], 1), nn.Conv2d(3, channels[1], 1)
+        joined = body(*(torch.zeros(1, c, size, size) for c in (*channels, 3))).shape[1]
+        self.last = nn.Conv2d(joined, 5, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.last(self.body(self.left(x), self.right(x), x))
+
+
+def _prelu(a: torch.Tensor, _b: torch.Tensor, _x: torch.Tensor) -> torch.Tensor:
+    return F.prelu(a, torch.linspace(-1, 1, a.shape[1]))
+
+
+def _shuffle(a: torch.Tensor, b: torch.Tensor, _x: torch.Tensor) -> torch.Tensor:
+    joined = torch.cat([a, b], 1)
+    n, c, h, w = joined.shape
+    return joined.reshape(n, 2, c // 2, h, w).transpose(1, 2).reshape(n, c, h, w)
+
+
+def _gated(a: torch.Tensor, _b: torch.Tensor, _x: torch.Tensor) -> torch.Tensor:
+    gate = F.conv2d(a.mean((2, 3), keepdim=True), torch.eye(a.shape[1])[..., None, None])
+    return a * torch.sigmoid(gate)
+
+
+BODIES: dict[str, Body] = {
+    "joined": lambda a, b, x: torch.cat([a, x, b, a], 1),
+    "joined and normalised": lambda a, b, x: F.relu(torch.cat([b, a, x], 1) * 2 - 1),
+    "joined along rows": lambda a, _b, x: torch.cat([a, a + 1], 2) + x.mean(),
+    "halves": lambda a, b, _x: torch.cat(torch.cat([a, b], 1).chunk(2, 1)[::-1], 1),
+    "cut": lambda a, _b, _x: a[:, 1:, ::2, 1:-1] + a[:, :-1, ::2, :-2],
+    "first blocks": lambda a, _b, _x: a[:, :16] if a.shape[1] > 16 else a,
+    "padded": lambda a, _b, _x: F.pad(a, (1, 2, 0, 3), value=0.5),
+    "reflected": lambda a, _b, _x: F.pad(a, (1, 2, 2, 1), mode="reflect"),
+    "nearest": lambda a, _b, _x: F.interpolate(a, scale_factor=2),
+    "nearest at an odd ratio": lambda a, _b, _x: F.interpolate(a, size=(7, 13)),
+    "bilinear": lambda a, _b, _x: F.interpolate(a, scale_factor=2, mode="bilinear"),
+    "bilinear at an odd ratio": lambda a, _b, _x: F.interpolate(a, size=(7, 13), mode="bilinear"),
+    "bilinear on corners": lambda a, _b, _x: F.interpolate(a, (9, 5), mode="bilinear", align_corners=True),
+    "bicubic": lambda a, _b, _x: F.interpolate(a, size=(9, 5), mode="bicubic"),
+    "prelu": _prelu,
+    "leaky": lambda a, _b, _x: F.leaky_relu(a, 0.1),
+    "hard swish": lambda a, _b, _x: F.hardswish(a) * F.hardsigmoid(a),
+    "divided": lambda a, _b, x: a / 3 + a / (x.mean((1, 2, 3), keepdim=True) + 2),
+    "gated": lambda a, _b, _x: a * torch.sigmoid(a.mean((2, 3), keepdim=True)),
+    "gated by convolution": _gated,
+    "shuffled": _shuffle,
+}  # fmt: skip
+
+
+class All(nn.Module):
+    """Every body beside the others: one compilation."""
+
+    def __init__(self, channels: tuple[int, int], size: int) -> None:
+        super().__init__()
+        self.parts = nn.ModuleList(Between(body, channels, size) for body in BODIES.values())
+
+    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
+        return [part(x) for part in self.parts]
+
+
+@pytest.mark.parametrize(
+    ("mcpu", "channels", "size", "batch"),
+    [
+        ("native", (24, 10), 6, 1),
+        ("x86-64-v3", (32, 16), 7, 2),
+        ("x86-64", (6, 8), 9, 1),
+    ],
+)
+def test_moves(mcpu: str, channels: tuple[int, int], size: int, batch: int) -> None:
+    torch.manual_seed(0)
+    network = All(channels, size).eval()
+    x = torch.from_numpy(random((batch, 3, size, size)))
+    source = program_to_module(torch.export.export(network, (x,)))
+    with torch.no_grad():
+        expected = network(x)
+    for name, got, want in zip(BODIES, run(source, [x.numpy()], x86_target(mcpu)), expected, strict=True):
+        np.testing.assert_allclose(got, want.numpy(), atol=2e-5, rtol=1e-4, err_msg=name)
