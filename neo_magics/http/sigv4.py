@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -157,10 +158,8 @@ def _signing_time(request: HttpRequest) -> datetime:
         raise incomplete(
             "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header."
         )
-    try:
+    with suppress(ValueError):
         return datetime.strptime(text, _TIMESTAMP).replace(tzinfo=UTC)
-    except ValueError:
-        pass
     try:
         return parsedate_to_datetime(text).astimezone(UTC)
     except (ValueError, OverflowError) as error:

@@ -7,6 +7,7 @@ been added or deleted meanwhile, and the database finds the place by index.
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -91,12 +92,10 @@ def _after(column: Any, listing: Listing) -> ColumnElement[bool]:
 
 def _place(listing: Listing) -> tuple[int | str, str]:
     kind = int if listing.sort_by == "CreationTime" else str
-    try:
+    with suppress(InvalidTokenError):
         question, value, name = unpack_token(listing.token or "")
         if question == _fingerprint(listing) and isinstance(value, kind) and isinstance(name, str):
             return value, name
-    except InvalidTokenError:
-        pass
     raise ApiError(
         "ValidationException",
         "Invalid NextToken: it does not belong to this listing.",

@@ -50,11 +50,9 @@ class Identity:
 
         As long as a member of the group lives, the system gives its number to nobody else.
         """
-        try:
+        with contextlib.suppress(psutil.NoSuchProcess):
             if abs(psutil.Process(self.pid).create_time() - self.started) >= 1.0:
                 return
-        except psutil.NoSuchProcess:
-            pass
         signal_group(self.pid, signal.SIGKILL)
 
 
