@@ -56,6 +56,6 @@ class LocalExecutor(Executor):
         return last_words
 
     def work_folder(self, record: JobRecord) -> WorkFolder:
-        """`work/NAME.CREATED` below home: a job that is created again under its name never meets its old files."""
+        """`work/NAME.CREATED` below home: a job created again under its name never meets its old files."""
         created = int(record.created.timestamp() * 1000)
         return WorkFolder(self.settings.folder("work") / f"{record.name}.{created:x}")
