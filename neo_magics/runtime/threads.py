@@ -32,8 +32,10 @@ class ThreadPools:
         if getattr(self._local, "threads", None) == threads:
             return
         configure = load_runtime().get_global_func("runtime.config_threadpool")
-        with self._lock, _environment(max(threads, available_cpus())):
-            configure(_BIG_CORES, threads)
+        size = max(threads, available_cpus())
+        with self._lock, _environment(size):
+            # Without the list TVM halves the CPUs at each parallel loop: one of two, and nothing is parallel.
+            configure(_BIG_CORES, threads, [str(number) for number in range(size)], threads)
         self._local.threads = threads
 
 
