@@ -9,7 +9,9 @@ import sys
 
 import pytest
 
+from neo_magics.artifact.manifest import TensorSpec
 from neo_magics.runtime.threads import available_cpus, default_threads, distinct_cores
+from tests.runtime.build import build, constant
 
 _PROGRAM = """
 import json, os, sys, threading
@@ -41,6 +43,46 @@ def run(mlp, *threads: int) -> dict[str, object]:
     command = [sys.executable, "-c", _PROGRAM, str(mlp), json.dumps(threads)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ)
     return json.loads(done.stdout)
+
+
+# Kernels that take milliseconds, for long enough that the CPU time of each thread can be told.
+_BUSY = """
+import os, sys, time
+from pathlib import Path
+from neo_magics.runtime.libraries import keep_torch_out
+keep_torch_out()
+from neo_magics.runtime import load
+import numpy as np
+model, x = load(sys.argv[1], threads=int(sys.argv[2])), np.ones((256, 1024), "float32")
+end = time.monotonic() + 1
+while time.monotonic() < end:
+    model(x)
+stats = [Path(f"/proc/self/task/{task}/stat").read_text() for task in os.listdir("/proc/self/task")]
+print(sum(int(each.split()[13]) > 5 for each in stats))
+"""
+
+
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory):
+    """float32 x (256, 1024) → y (256, 1024): work for several threads."""
+    from tvm import relax
+
+    folder, shape = tmp_path_factory.mktemp("wide"), (256, 1024)
+
+    def body(builder, x):
+        return builder.emit(relax.op.matmul(x, relax.const(constant(0, 1024, 1024))))
+
+    build(folder, [TensorSpec("x", shape, "float32")], [TensorSpec("y", shape, "float32")], body)
+    return folder
+
+
+@pytest.mark.skipif(available_cpus() < 2, reason="there is one CPU")
+@pytest.mark.parametrize("threads", [1, 2])
+def test_kernels_use_the_threads_though_no_variable_says_so(wide, threads):
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("NUM_THREADS")}
+    command = [sys.executable, "-c", _BUSY, str(wide), str(threads)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    assert int(done.stdout) == threads
 
 
 @pytest.mark.skipif(available_cpus() < 2, reason="there is one CPU")
