@@ -24,7 +24,7 @@ def axis_weights(before: int, after: int, mode: str) -> tuple[Array, Array, Arra
         return None
     source = np.clip(source, 0, before - 1).astype("float32")
     low = np.floor(source).astype("int32")
-    return low, np.minimum(low + 1, before - 1).astype("int32"), source - low
+    return low, np.minimum(low + 1, before - 1).astype("int32"), (source - low).astype("float32")
 
 
 def resize_bilinear(data: Any, top: Any, bottom: Any, down: Any, left: Any, right: Any, across: Any) -> Any:

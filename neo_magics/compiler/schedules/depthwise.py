@@ -1,4 +1,4 @@
-"""Depthwise convolution on packed channels, with everything that was fused behind it."""
+"""Depthwise convolution on packed channels, alone or with the 1×1 convolution before it."""
 
 from __future__ import annotations
 
@@ -7,33 +7,105 @@ from tvm import tirx
 from tvm.s_tir import Schedule
 
 from neo_magics.compiler.kernels import KERNEL, TILE
+from neo_magics.compiler.kernels.conv2d import CONV2D
 from neo_magics.compiler.kernels.depthwise import DEPTHWISE
+from neo_magics.compiler.kernels.tiles import divisors, register_tile
 from neo_magics.compiler.machine import Machine
 from neo_magics.compiler.schedules import loops
-from neo_magics.compiler.schedules.convolution import schedule_padding
+from neo_magics.compiler.schedules.loops import Block, Loop
 from neo_magics.compiler.schedules.register_tile import accumulate_at, unroll_and_vectorize
 
+STRIP_BYTES = 24 * 1024  # of padded data that stays in the first cache
+STRAIGHT = 256  # multiply-adds written out one after the other, at most
 
-def schedule_depthwise(func: tirx.PrimFunc, _machine: Machine) -> Schedule | None:
+
+def schedule_depthwise(func: tirx.PrimFunc, machine: Machine) -> Schedule | None:
     """Matches kernels.depthwise: N C/v H W v, any window, with an element-wise epilogue.
 
-    A tile of columns stays in registers over the window; the epilogue is computed on it before it is stored.
-    Threads share batch × blocks × rows.
+    A tile of columns stays in registers over the window, which is written out, so that neighbouring sums
+    share what they load; the epilogue is computed on it before it is stored. The padded copy is made strip
+    by strip in the first cache. Where the kernel begins with the 1×1 convolution that makes its data (the
+    inverted residual of MobileNetV2), each thread takes whole blocks of channels: a block's image is
+    expanded, padded and filtered in the second cache, and never goes to memory.
     """
     sch = Schedule(tvm.IRModule({"main": func}))
-    conv = loops.find_annotated(sch, KERNEL, DEPTHWISE)
-    if conv is None:
+    filtered = loops.find_annotated(sch, KERNEL, DEPTHWISE)
+    if filtered is None:
         return None
-    columns, _blocks = loops.numbers(sch, conv, TILE)
-    padding = [block for block in sch.get_producers(conv) if loops.is_padding(sch, block)]
-    loops.inline_into_consumers(sch, keep=padding)
-    operations = loops.work(sch, conv)
-    out = loops.sole_consumer(sch, conv)
+    columns, _blocks = loops.numbers(sch, filtered, TILE)
+    expansion = loops.find_annotated(sch, KERNEL, CONV2D)
+    padding = [block for block in sch.get_producers(filtered) if loops.is_padding(sch, block)]
+    expanded = _end_of(sch, expansion, padding) if expansion is not None else None
+    loops.inline_into_consumers(sch, keep=[*padding, *([expanded] if expanded is not None else [])])
+    operations = loops.work(sch, filtered)
+    out = loops.sole_consumer(sch, filtered)
     n, channel, row, column, lane = sch.get_loops(out)
+    if expansion is not None:
+        operations, outer = operations + loops.work(sch, expansion), [n, channel]
+    else:
+        strip, row = sch.split(row, [None, _strip_rows(sch, out, padding)])
+        outer = [n, channel, strip]
     column_out, column_in = sch.split(column, [None, columns])
     unroll_and_vectorize(sch, [column_in, lane])
-    loops.parallel(sch, [n, channel, row], operations)
-    accumulate_at(sch, conv, column_out)
+    place = _parallel(sch, outer, operations)
+    _accumulate(sch, filtered, column_out)
     for block in padding:
-        schedule_padding(sch, block, operations)
+        sch.compute_at(block, place, preserve_unit_loops=True)
+        sch.vectorize(sch.get_loops(block)[-1])
+    if expanded is not None:
+        _expand(sch, expansion, expanded, place, machine)
     return sch
+
+
+def _end_of(sch: Schedule, expansion: Block, padding: list[Block]) -> Block:
+    """The block that holds the expanded data: the end of the first convolution's epilogue."""
+    reader = padding[0]
+    [producer] = sch.get_producers(reader)
+    if sch.get(producer).name_hint == sch.get(expansion).name_hint:
+        return sch.cache_write(expansion, 0, "local")
+    return producer
+
+
+def _expand(sch: Schedule, expansion: Block, expanded: Block, place: Loop, machine: Machine) -> None:
+    """The 1×1 convolution for one block of channels, into a buffer that the next stage reads back soon."""
+    sch.compute_at(expanded, place, preserve_unit_loops=True)
+    *_, column, lane = sch.get_loops(expanded)
+    columns, _ = register_tile(loops.extent(sch, column) or 1, 1, machine)
+    column_out, column_in = sch.split(column, [None, columns])
+    unroll_and_vectorize(sch, [column_in, lane])
+    accumulate_at(sch, expansion, column_out)
+
+
+def _parallel(sch: Schedule, outer: list[Loop], operations: int) -> Loop:
+    """One fused loop over the pieces, over threads where they are worth it."""
+    fused = sch.fuse(*outer)
+    if operations >= loops.PARALLEL_WORK:
+        sch.parallel(fused)
+    return fused
+
+
+def _strip_rows(sch: Schedule, out: Block, padding: list[Block]) -> int:
+    """Rows of the result whose padded data fits the first cache."""
+    if not padding:
+        return 1
+    rows, _width, lanes = (loops.extent(sch, loop) or 1 for loop in sch.get_loops(out)[2:])
+    *_, padded_rows, padded_width, _lanes = (
+        loops.extent(sch, loop) or 1 for loop in sch.get_loops(padding[0])
+    )
+    bytes_per_row = 4 * lanes * padded_width * padded_rows / rows
+    fitting = [count for count in divisors(rows) if count * bytes_per_row <= STRIP_BYTES]
+    return max(fitting, default=1)
+
+
+def _accumulate(sch: Schedule, filtered: Block, at: Loop) -> None:
+    """Compute the window at the loop `at`, written out: rows, then columns of the tile, then the window's."""
+    sch.compute_at(filtered, at, preserve_unit_loops=True)
+    *_, n, channel, row, column, lane, window_row, window_column = sch.get_loops(filtered)
+    sch.reorder(window_row, n, channel, row, column, window_column, lane)
+    sizes = [loops.extent(sch, loop) or 1 for loop in (window_row, column, window_column)]
+    if sizes[0] * sizes[1] * sizes[2] <= STRAIGHT:
+        sch.unroll(window_row)
+    unroll_and_vectorize(sch, [n, channel, row, column, window_column, lane])
+    init = sch.decompose_reduction(filtered, window_row)
+    unroll_and_vectorize(sch, sch.get_loops(init)[-5:])
+    sch.set_scope(filtered, 0, "local")
