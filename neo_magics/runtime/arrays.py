@@ -57,10 +57,18 @@ def to_tensor(array: Array, dtype: str) -> Any:
     return tensor if tensor.data_ptr() % ALIGNMENT == 0 else _share(_aligned_copy(array), dtype)
 
 
+def share_aligned(array: Array) -> Any | None:
+    """The TVM tensor on the memory of an array of a dtype in DLPack; None where it has to be copied."""
+    if not array.flags.carray:  # dense, in order, writable
+        return None
+    tensor = load_runtime().from_dlpack(array)
+    return None if tensor.data_ptr() % ALIGNMENT else tensor
+
+
 def _share(array: Array, dtype: str) -> Any:
     """The TVM tensor on the memory of a dense array."""
     from_dlpack = load_runtime().from_dlpack
-    if _in_dlpack(array.dtype):
+    if in_dlpack(array.dtype):
         return from_dlpack(array)
     return _view(from_dlpack(array.view(_carrier(array.dtype))), array.shape, dtype)
 
@@ -85,10 +93,15 @@ def torch_to_tensor(value: Any) -> Any:
 def to_numpy(tensor: Any) -> Array:
     """The NumPy array on the memory of a TVM tensor."""
     dtype = numpy_dtype(str(tensor.dtype))
-    if _in_dlpack(dtype):
-        return np.from_dlpack(tensor)
+    if in_dlpack(dtype):
+        return plain_to_numpy(tensor)
     carrier = _carrier(dtype)
     return np.from_dlpack(_view(tensor, tensor.shape, str(carrier))).view(dtype)
+
+
+def plain_to_numpy(tensor: Any) -> Array:
+    """The same for a dtype that is known to be in DLPack: asking a tensor for its dtype takes a while."""
+    return np.from_dlpack(tensor)
 
 
 def to_torch(tensor: Any) -> Any:
@@ -96,8 +109,8 @@ def to_torch(tensor: Any) -> Any:
     return sys.modules["torch"].from_dlpack(tensor)
 
 
-def _in_dlpack(dtype: np.dtype[Any]) -> bool:
-    """NumPy exchanges its own dtypes only; those of ml_dtypes have kind V."""
+def in_dlpack(dtype: np.dtype[Any]) -> bool:
+    """Whether NumPy exchanges this dtype: its own only; those of ml_dtypes have kind V."""
     return dtype.kind in "biufc"
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from neo_magics.artifact.manifest import Manifest, TensorSpec
 from neo_magics.errors import ExecutionError
-from neo_magics.runtime.arrays import is_torch, to_numpy, to_torch
+from neo_magics.runtime.arrays import in_dlpack, is_torch, numpy_dtype, plain_to_numpy, to_numpy, to_torch
 from neo_magics.runtime.binding import Binder
 from neo_magics.runtime.description import html_summary, text_summary
 from neo_magics.runtime.threads import default_threads, process_pools
@@ -32,6 +32,8 @@ class CompiledModel:
         self._weights = weights
         self._weight_places = {tensor.data_ptr() for tensor in weights}
         self._binder = Binder(manifest.inputs)
+        plain = all(in_dlpack(numpy_dtype(spec.dtype)) for spec in manifest.outputs)
+        self._to_numpy = plain_to_numpy if plain else to_numpy
         self._lock = threading.Lock()  # the virtual machine keeps its frames in one place
 
     @property
@@ -65,9 +67,15 @@ class CompiledModel:
                 f"The compiled model failed while it ran: {_first_line(error)}",
                 hint="Compile the model again; if it goes on, please report it with the model.",
             ) from error
-        convert = to_torch if any(map(is_torch, values)) else to_numpy
-        taken = self._weight_places.union(tensor.data_ptr() for tensor in tensors)
-        return [_own(convert(tensor), tensor, taken) for tensor in _flat(result)]
+        convert = to_torch if any(map(is_torch, values)) else self._to_numpy
+        places = [tensor.data_ptr() for tensor in tensors]
+        return [self._own(convert(tensor), tensor.data_ptr(), places) for tensor in _flat(result)]
+
+    def _own(self, array: Any, place: int, inputs: Sequence[int]) -> Any:
+        """A copy where the model handed an input or a weight through: the caller may write to outputs."""
+        if place not in inputs and place not in self._weight_places:
+            return array
+        return array.clone() if is_torch(array) else array.copy()
 
     def __repr__(self) -> str:
         return text_summary(self.manifest, self.threads)
@@ -78,14 +86,10 @@ class CompiledModel:
 
 def _flat(result: Any) -> list[Any]:
     """The tensors of a result, which is one or a tuple of them."""
-    return list(result) if isinstance(result, Sequence) else [result]
-
-
-def _own(array: Any, tensor: Any, taken: set[int]) -> Any:
-    """A copy where the model handed an input or a weight through: the caller may write to outputs."""
-    if tensor.data_ptr() not in taken:
-        return array
-    return array.clone() if is_torch(array) else array.copy()
+    if hasattr(result, "data_ptr"):
+        return [result]
+    # Iterating over TVM's tuple costs as much as the rest of a call.
+    return [result[index] for index in range(len(result))]
 
 
 def _first_line(error: BaseException) -> str:

@@ -54,11 +54,10 @@ keep_torch_out()
 from neo_magics.runtime import load
 import numpy as np
 model, x = load(sys.argv[1], threads=int(sys.argv[2])), np.ones((256, 1024), "float32")
-end = time.monotonic() + 1
-while time.monotonic() < end:
+while time.process_time() < 2:
     model(x)
 stats = [Path(f"/proc/self/task/{task}/stat").read_text() for task in os.listdir("/proc/self/task")]
-print(sum(int(each.split()[13]) > 5 for each in stats))
+print(sum(int(each.split()[13]) > 40 for each in stats))
 """
 
 
