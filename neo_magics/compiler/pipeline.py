@@ -70,7 +70,7 @@ def passes(target: CpuTarget, observe: Callable[[KernelReport], None]) -> list[A
         relax.transform.CanonicalizeBindings(),
         relax.transform.DeadCodeElimination(["main"]),
         # Phase 2: layouts that fit the vectors, chosen over the whole graph.
-        PackConvolutions(target.machine),
+        PackConvolutions(target.machine, strict=target.strict),
         PackMatmuls(target.machine),
         relax.transform.CanonicalizeBindings(),
         relax.transform.DeadCodeElimination(["main"]),

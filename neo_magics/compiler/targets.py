@@ -32,13 +32,17 @@ _VECTOR_FEATURES = (
 
 @dataclass(frozen=True)
 class CpuTarget:
-    """A CPU to compile for: TVM's target, and the facts that passes and schedules ask for."""
+    """A CPU to compile for: TVM's target, and the facts that passes and schedules ask for.
+
+    `strict`: no arithmetic that rounds otherwise than the source model's plain sums.
+    """
 
     tvm: Target
     machine: Machine
     triple: str
     mcpu: str
     mattr: tuple[str, ...]
+    strict: bool = False
 
 
 def resolve_target(device: Device, options: CompilerOptions) -> CpuTarget:
@@ -67,7 +71,7 @@ def resolve_target(device: Device, options: CompilerOptions) -> CpuTarget:
     extra = {"mattr": list(mattr)} if mattr else {}
     target = Target({**base, **extra, **({"num-cores": cores} if cores else {})})
     machine = describe(device.triple, codegen.llvm_get_cpu_features(target), cores)
-    return CpuTarget(target, machine, device.triple, mcpu, mattr)
+    return CpuTarget(target, machine, device.triple, mcpu, mattr, options.strict)
 
 
 def _check_dtype(options: CompilerOptions) -> None:

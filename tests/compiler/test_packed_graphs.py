@@ -106,7 +106,8 @@ def test_between_convolutions_nothing_is_unpacked() -> None:
     packed = relax.transform.DeadCodeElimination(["main"])(packed)
     calls = [str(binding.value) for block in packed["main"].body.blocks for binding in block.bindings]
     assert sum("unpack_channels" in call for call in calls) == 1
-    assert not any("pack_channels" in call and "unpack" not in call for call in calls)
+    packs = [call for call in calls if "pack_channels" in call and "unpack" not in call]
+    assert all("x0" in call for call in packs)  # at most the input
 
 
 def test_a_packed_weight_holds_every_number_and_zeros() -> None:

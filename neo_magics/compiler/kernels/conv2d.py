@@ -65,21 +65,27 @@ def conv2d(data: Any, weight: Any, *, window: Window, groups: int, tile: tuple[i
 
 def pad_window(data: Any, window: Window, out: tuple[int, int], kernel: tuple[int, int]) -> Any:
     """`data` with zeros around: exactly what the windows read, or the block could not be tiled."""
-    top, left, _bottom, _right = window.padding
     if not any(window.padding):
         return data
-    height, width = data.shape[2], data.shape[3]
     rows, columns = (
         (o - 1) * s + (k - 1) * d + 1
         for o, s, k, d in zip(out, window.stride, kernel, window.dilation, strict=True)
     )
+    return pad_to(data, window, rows, columns)
+
+
+def pad_to(data: Any, window: Window, rows: int, columns: int, attrs: dict[str, Any] | None = None) -> Any:
+    """The first `rows` × `columns` of `data` in its padding, and zeros where they reach beyond it."""
+    top, left, _bottom, _right = window.padding
+    height, width = data.shape[2], data.shape[3]
 
     def element(n: Any, c: Any, y: Any, x: Any, *lane: Any) -> Any:
         inside = tirx.all(y >= top, y < height + top, x >= left, x < width + left)
         zero = tirx.const(0, data.dtype)
         return tirx.if_then_else(inside, data[(n, c, y - top, x - left, *lane)], zero)
 
-    return te.compute((data.shape[0], data.shape[1], rows, columns, *data.shape[4:]), element, "pad")
+    shape = (data.shape[0], data.shape[1], rows, columns, *data.shape[4:])
+    return te.compute(shape, element, "pad", attrs=attrs)
 
 
 def pack_channels(data: Any, *, lanes: int) -> Any:

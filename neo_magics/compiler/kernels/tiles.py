@@ -21,7 +21,7 @@ def register_tile(rows: int, columns: int, machine: Machine, *, widest: int = 8)
         for c in divisors(columns)
         if r * c <= room and r * c + c + 1 <= machine.registers and c <= widest
     ]
-    return min(candidates, key=lambda tile: _cost(*tile))
+    return min(candidates, key=lambda tile: tile_cost(*tile))
 
 
 def divisors(number: int) -> list[int]:
@@ -29,7 +29,7 @@ def divisors(number: int) -> list[int]:
     return [d for d in range(1, number + 1) if number % d == 0] or [1]
 
 
-def _cost(rows: int, columns: int) -> tuple[float, int]:
+def tile_cost(rows: int, columns: int) -> tuple[float, int]:
     """Cycles per multiply-add, about; ties go to the smaller code."""
     sums = rows * columns
     loads = (columns + rows / 2) / sums  # half of the broadcasts ride in the instruction

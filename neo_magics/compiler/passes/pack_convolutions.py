@@ -26,6 +26,7 @@ from neo_magics.compiler.machine import Machine
 from neo_magics.compiler.passes import calls
 from neo_magics.compiler.passes.calls import Array
 from neo_magics.compiler.passes.pack_depthwise import pack_depthwise
+from neo_magics.compiler.passes.pack_winograd import pack_winograd
 from neo_magics.compiler.passes.packable import REWRITES
 from neo_magics.compiler.passes.packable_moves import split_piece
 
@@ -35,25 +36,28 @@ class PackConvolutions:
     """Convolutions with constant float32 weights work on N C/v H W v, and so does what follows them.
 
     Channels that do not fill the last block are padded with zero weights. Grouped convolutions whose groups
-    do not consist of whole blocks keep TVM's own layout.
+    do not consist of whole blocks keep TVM's own layout. `strict`: each result is a plain sum of products, so
+    no Winograd.
     """
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: Machine, *, strict: bool = False) -> None:
         self.machine = machine
+        self.strict = strict
 
     def transform_module(self, module: tvm.IRModule, _context: Any) -> tvm.IRModule:
         """Rewrite `main`; dead twins are left for DeadCodeElimination."""
-        return calls.rewrite_entry(Packer(module, self.machine), module)
+        return calls.rewrite_entry(Packer(module, self.machine, strict=self.strict), module)
 
 
 @mutator
 class Packer(PyExprMutator):  # type: ignore[misc]
     """Rewrites call by call; `packed` answers whether a value is at hand in packed form."""
 
-    def __init__(self, module: tvm.IRModule, machine: Machine) -> None:
+    def __init__(self, module: tvm.IRModule, machine: Machine, *, strict: bool = False) -> None:
         super().__init__(module)
         self.lanes = machine.lanes
         self.machine = machine
+        self.strict = strict
         self._twins: dict[Any, Any] = {}
 
     def visit_call_(self, call: Any) -> Any:
@@ -120,6 +124,10 @@ class Packer(PyExprMutator):  # type: ignore[misc]
             return pack_depthwise(self, call.args[0], weight, window, out_w)
         if groups > 1 and (channels // groups % self.lanes or weight.shape[1] % self.lanes):
             return None
+        if groups == 1 and not self.strict:
+            made = pack_winograd(self, call.args[0], weight, window)
+            if made is not None:
+                return made
         data = self.packed(call.args[0])
         data = self.pack(call.args[0]) if groups > 1 else call.args[0] if data is None else data
         in_lanes = self.lanes if data.ty.ndim == 5 else 1

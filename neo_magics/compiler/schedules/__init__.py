@@ -19,6 +19,7 @@ from neo_magics.compiler.schedules.depthwise import schedule_depthwise
 from neo_magics.compiler.schedules.joins import schedule_join
 from neo_magics.compiler.schedules.matmul import schedule_packed_matmul
 from neo_magics.compiler.schedules.reduction import schedule_any
+from neo_magics.compiler.schedules.winograd import schedule_winograd
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Rule:
 
 RULES = (
     Rule("packed convolution", schedule_convolution),
+    Rule("Winograd convolution", schedule_winograd),
     Rule("depthwise convolution", schedule_depthwise),
     Rule("packed matmul", schedule_packed_matmul),
     Rule("concatenation", schedule_join),

@@ -1,0 +1,253 @@
+"""Convolution with fewer multiplications, after Winograd (Lavin and Gray, CVPR 2016), on packed channels.
+
+m results of a window of r taps are a product of m + r - 1 numbers, not m · r, between transforms that only
+add: of the input (Bᵀ d), of the weights, ahead of time (G w), and of the result (Aᵀ …). In two dimensions
+F(4 × 4, 3 × 3) takes 36 multiplications where 144 were. The products of one place of the tile, over all tiles
+and channels, are a matrix product.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from tvm import te, tirx
+
+from neo_magics.compiler.kernels import KERNEL, TILE
+from neo_magics.compiler.kernels.conv2d import Window, pad_to
+
+WINOGRAD = "winograd"
+STAGE = "neo_stage"
+# Where the polynomials are evaluated: 0, pairs ±p, and infinity. Small numbers keep the sums exact.
+_PAIRS = (1.0, 2.0)
+Matrix = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """F(m, r) along one axis: `outputs` m of a window with `taps` r, from `size` inputs."""
+
+    outputs: int
+    taps: int
+
+    @property
+    def size(self) -> int:
+        """Inputs of a tile, and multiplications for it."""
+        return self.outputs + self.taps - 1
+
+    @cached_property
+    def points(self) -> tuple[float, ...]:
+        """The finite points; infinity comes last."""
+        pairs = [sign * p for p in _PAIRS for sign in (1, -1)]
+        return (0.0, *pairs)[: self.size - 1]
+
+    @cached_property
+    def data(self) -> Matrix:
+        """Bᵀ: the row of a point holds the polynomial that vanishes at all other points."""
+        rows = np.zeros((self.size, self.size))
+        for row, point in enumerate((*self.points, None)):
+            others = [p for p in self.points if p != point]
+            polynomial = np.poly(others)[::-1]
+            rows[row, : polynomial.size] = polynomial
+        return rows
+
+    @cached_property
+    def weight(self) -> Matrix:
+        """G: the window as a polynomial, at each point, scaled."""
+        scales = [np.prod([p - q for q in self.points if q != p]) for p in self.points]
+        finite = [
+            [p**k / scale for k in range(self.taps)] for p, scale in zip(self.points, scales, strict=True)
+        ]
+        return np.array([*finite, [0.0] * (self.taps - 1) + [1.0]])
+
+    @cached_property
+    def result(self) -> Matrix:
+        """Aᵀ: powers of the points."""
+        powers = [[p**k for p in self.points] for k in range(self.outputs)]
+        last = [float(k == self.outputs - 1) for k in range(self.outputs)]
+        return np.column_stack([np.array(powers), np.array(last)])
+
+    def to_points(self, values: Sequence[Any]) -> list[Any]:
+        """Bᵀ d as expressions; the rows of p and -p share their halves, which LLVM computes once."""
+        return [_halves(row, values, [k % 2 == 0 for k in range(self.size)]) for row in self.data]
+
+    def to_results(self, values: Sequence[Any]) -> list[Any]:
+        """Aᵀ m as expressions; the sums and differences of pairs are shared."""
+        pairs = [(k, k + 1) for k in range(1, self.size - 1, 2)]
+        return [_paired(row, values, pairs) for row in self.result]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How one convolution is cut.
+
+    `rows`, `columns` are the transforms of the axes. A chunk is `images` whole images, or of one image
+    `tile_rows` rows of `tile_columns` tiles: its transformed values stay in the cache. The register tile is
+    `tile` = (rows of tiles, columns of tiles) scalars times `panel` output channels.
+    """
+
+    rows: Axis
+    columns: Axis
+    images: int
+    chunks: int
+    tile_rows: int
+    tile_columns: int
+    tile: tuple[int, int, int]
+    panel: int
+    chunks_are_shared: bool
+
+    @property
+    def cut(self) -> list[int]:
+        """What the schedule needs, as the annotation `TILE`."""
+        results = (self.rows.outputs, self.columns.outputs)
+        return [self.images, self.tile_rows, *results, *self.tile, self.panel, int(self.chunks_are_shared)]
+
+
+def transform_weight(weight: Matrix, plan: Plan, in_lanes: int) -> Matrix:
+    """O I KH KW → [size, size, O/panel, I, panel], computed in double precision."""
+    out, inner, height, width = weight.shape
+    both = np.kron(plan.rows.weight, plan.columns.weight)
+    flat = both @ weight.reshape(out * inner, height * width).T.astype("float64")
+    filled = np.zeros(
+        (both.shape[0], -(-out // plan.panel) * plan.panel, -(-inner // in_lanes) * in_lanes), "float32"
+    )
+    filled[:, :out, :inner] = flat.reshape(-1, out, inner)
+    blocked = filled.reshape(plan.rows.size, plan.columns.size, -1, plan.panel, filled.shape[2])
+    return blocked.transpose(0, 1, 2, 4, 3)
+
+
+def winograd_conv2d(data: Any, weight: Any, *, window: Window, plan: Plan, blocks: int) -> Any:
+    """data N C/v H W v, weight as `transform_weight` makes it → N O/v H W v, `blocks` blocks of channels."""
+    batch, height, width, lanes = data.shape[0], int(data.shape[2]), int(data.shape[3]), int(data.shape[4])
+    out_h, out_w = window.out_size(height, width, (plan.rows.taps, plan.columns.taps))
+    padded = pad_to(
+        data,
+        window,
+        plan.chunks * plan.tile_rows * plan.rows.outputs + plan.rows.taps - 1,
+        plan.tile_columns * plan.columns.outputs + plan.columns.taps - 1,
+        _stage("pad"),
+    )
+    tiles = _transformed(padded, plan, lanes)
+    products = _products(tiles, weight, plan)
+    results = _results(products, plan, blocks, lanes)
+    m_h, m_w, images = plan.rows.outputs, plan.columns.outputs, plan.images
+
+    def element(n: Any, o: Any, y: Any, x: Any, v: Any) -> Any:
+        chunk, row = y // (plan.tile_rows * m_h), y // m_h % plan.tile_rows
+        return results[n // images, chunk, n % images, o, row, x // m_w, y % m_h, x % m_w, v]
+
+    return te.compute((batch, blocks, out_h, out_w, lanes), element, "winograd", attrs=_stage("out"))
+
+
+def _transformed(padded: Any, plan: Plan, lanes: int) -> Any:
+    """[images/i, chunk, size, size, channel block, i, tile row, tile column, lane]."""
+    batch, channel_blocks = padded.shape[0], int(padded.shape[1])
+    lead = (batch // plan.images if plan.images > 1 else batch, plan.chunks)
+    tiles = (plan.images, plan.tile_rows, plan.tile_columns)
+    sizes = (plan.rows.size, plan.columns.size)
+
+    def half(*place: Any) -> Any:
+        no, q, c, ni, r, s, u, j, v = place
+        row = (q * plan.tile_rows + r) * plan.rows.outputs
+        column = s * plan.columns.outputs + j
+        values = [padded[no * plan.images + ni, c, row + i, column, v] for i in range(plan.rows.size)]
+        return pick(u, plan.rows.to_points(values))
+
+    halves = te.compute((*lead, channel_blocks, *tiles, *sizes, lanes), half, "half", attrs=_stage("half"))
+
+    def whole(*place: Any) -> Any:
+        no, q, u, w, c, ni, r, s, v = place
+        values = [halves[no, q, c, ni, r, s, u, j, v] for j in range(plan.columns.size)]
+        return pick(w, plan.columns.to_points(values))
+
+    shape = (*lead, *sizes, channel_blocks, *tiles, lanes)
+    return te.compute(shape, whole, "tiles", attrs=_stage("tiles"))
+
+
+def _products(tiles: Any, weight: Any, plan: Plan) -> Any:
+    """A matrix product for each of the size × size places: [… panel, i, row, column, vector, lane]."""
+    *lead, in_blocks, images, rows, columns, lanes = tiles.shape
+    panels, vectors = int(weight.shape[2]), int(weight.shape[4]) // int(lanes)
+    rc, ri = te.reduce_axis((0, in_blocks), "rc"), te.reduce_axis((0, lanes), "ri")
+
+    def element(*place: Any) -> Any:
+        no, q, u, w, o, ni, r, s, j, v = place
+        value = tiles[no, q, u, w, rc, ni, r, s, ri]
+        return te.sum(value * weight[u, w, o, rc * lanes + ri, j * lanes + v], axis=[rc, ri])
+
+    shape = (*lead, panels, images, rows, columns, vectors, lanes)
+    return te.compute(shape, element, "products", attrs={KERNEL: WINOGRAD, TILE: plan.cut})
+
+
+def _results(products: Any, plan: Plan, blocks: int, lanes: int) -> Any:
+    """[images/i, chunk, i, channel block, tile row, tile column, m, m, lane]."""
+    lead, vectors = products.shape[:2], int(products.shape[8])
+    tiles = (plan.images, blocks, plan.tile_rows, plan.tile_columns)
+
+    def half(*place: Any) -> Any:
+        no, q, ni, o, r, s, p, w, v = place
+        spot = (o // vectors, ni, r, s, o % vectors, v)
+        values = [products[(no, q, u, w, *spot)] for u in range(plan.rows.size)]
+        return pick(p, plan.rows.to_results(values))
+
+    shape = (*lead, *tiles, plan.rows.outputs, plan.columns.size, lanes)
+    halves = te.compute(shape, half, "half_back", attrs=_stage("half_back"))
+
+    def whole(*place: Any) -> Any:
+        no, q, ni, o, r, s, p, k, v = place
+        values = [halves[no, q, ni, o, r, s, p, w, v] for w in range(plan.columns.size)]
+        return pick(k, plan.columns.to_results(values))
+
+    shape = (*lead, *tiles, plan.rows.outputs, plan.columns.outputs, lanes)
+    return te.compute(shape, whole, "back", attrs=_stage("back"))
+
+
+def pick(index: Any, options: Sequence[Any]) -> Any:
+    """options[index]; the schedule unrolls the index, and one option is left."""
+    chosen = options[-1]
+    for number in range(len(options) - 2, -1, -1):
+        chosen = tirx.Select(index == number, options[number], chosen)
+    return chosen
+
+
+def _halves(row: Matrix, values: Sequence[Any], even: Sequence[bool]) -> Any:
+    """Σ row · values, the even places first: p and -p differ in the sign of the odd ones."""
+    first = _combined([(f, x) for f, x, e in zip(row, values, even, strict=True) if f and e])
+    odd = [(float(f), x) for f, x, e in zip(row, values, even, strict=True) if f and not e]
+    if first is None or not odd:
+        return first if first is not None else _combined(odd)
+    negative = odd[-1][0] < 0
+    second = _combined([(-f if negative else f, x) for f, x in odd])
+    return first - second if negative else first + second
+
+
+def _paired(row: Matrix, values: Sequence[Any], pairs: Sequence[tuple[int, int]]) -> Any:
+    """Σ row · values where the places of a pair have factors that are equal or opposite."""
+    terms: list[tuple[float, Any]] = []
+    paired = {k for pair in pairs for k in pair}
+    terms += [
+        (float(f), x) for k, (f, x) in enumerate(zip(row, values, strict=True)) if f and k not in paired
+    ]
+    for a, b in pairs:
+        both = values[a] + values[b] if row[a] == row[b] else values[a] - values[b]
+        terms.append((float(row[a]), both))
+    return _combined(terms)
+
+
+def _combined(terms: Sequence[tuple[float, Any]]) -> Any:
+    """The sum of factor · value; a factor of 1 multiplies nothing."""
+    total = None
+    for factor, value in sorted(terms, key=lambda term: abs(term[0])):
+        scaled = value if abs(factor) == 1 else value * tirx.const(abs(float(factor)), "float32")
+        if total is None:
+            total = scaled if factor > 0 else tirx.const(0.0, "float32") - scaled
+        else:
+            total = total + scaled if factor > 0 else total - scaled
+    return total
+
+
+def _stage(name: str) -> dict[str, Any]:
+    return {STAGE: name}

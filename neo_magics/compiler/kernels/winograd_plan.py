@@ -1,0 +1,141 @@
+"""How a convolution is cut for Winograd, or that it is better done directly: a model of units and caches.
+
+Costs are in cycles of one core that starts a vector multiply-add in each. The numbers below were measured on
+Zen 4 and Zen 5; only their rough size matters, since the alternatives lie far apart.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+
+from neo_magics.compiler.kernels.tiles import divisors, tile_cost
+from neo_magics.compiler.kernels.winograd import Axis, Plan
+from neo_magics.compiler.machine import Machine
+
+OUTPUTS = {3: (4, 2), 5: (2,)}  # taps → results of a tile; more than 6 points lose too many digits
+_TRANSFORM = 4.5  # cycles for each vector of a transformed tile: loads, sums, a store
+_NEAREST = 24 * 1024  # bytes of weights that stay in the first cache from tile to tile
+_WIDEST = 8  # vectors of a panel
+_NEAR = 512 * 1024  # bytes of a core's own cache that a chunk may fill
+_NEAR_BYTES = 14.0  # bytes in a cycle from the shared cache to one core
+_FAR_BYTES = 12.0  # bytes in a cycle from memory, for all cores
+_START = 10_000.0  # cycles to start threads and to wait for the last
+_UNKNOWN_CORES = 4
+_DIRECT = 1.05  # cycles for each multiply-add of the direct kernel
+_MOST_IMAGES = 8  # of a chunk
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A convolution with stride 1. `batch` is None where it is free; channels are counted in vectors."""
+
+    batch: int | None
+    height: int
+    width: int
+    in_blocks: int
+    out_blocks: int
+    taps: tuple[int, int]
+
+    @property
+    def images(self) -> int:
+        """The batch; a free one counts as a single image."""
+        return self.batch or 1
+
+
+def choose_plan(layer: Layer, machine: Machine) -> Plan | None:
+    """The cheapest way to cut `layer`; None where the direct kernel is expected to be as fast."""
+    if any(taps not in OUTPUTS for taps in layer.taps):
+        return None
+    costs = [(_cost(plan, layer, machine), number, plan) for number, plan in enumerate(plans(layer, machine))]
+    cost, _, best = min(costs)
+    return best if cost < _direct_cost(layer, machine) else None
+
+
+def plans(layer: Layer, machine: Machine) -> Iterator[Plan]:
+    """All ways to cut `layer` that are worth a look."""
+    for m_h, m_w in product(OUTPUTS[layer.taps[0]], OUTPUTS[layer.taps[1]]):
+        rows, columns = Axis(m_h, layer.taps[0]), Axis(m_w, layer.taps[1])
+        height, width = -(-layer.height // m_h), -(-layer.width // m_w)
+        for tile_rows in _parts(height):
+            whole = tile_rows == height
+            for images in divisors(layer.images) if whole else [1]:
+                if images > _MOST_IMAGES:
+                    continue
+                tile, panel, padded = _register_tile(images, tile_rows, width, layer, machine)
+                for shared in (True, False):
+                    yield Plan(
+                        rows, columns, images, -(-height // tile_rows), tile_rows, padded, tile, panel, shared
+                    )
+
+
+def _parts(height: int) -> list[int]:
+    """Rows of tiles of a chunk: cuts into 1, 2, 3 … chunks that are about equal."""
+    return sorted({-(-height // chunks) for chunks in range(1, height + 1)})
+
+
+def _register_tile(
+    images: int, rows: int, columns: int, layer: Layer, machine: Machine
+) -> tuple[tuple[int, int, int], int, int]:
+    """(images, rows, columns) of tiles × a panel of channels to sum up at once; and the padded columns."""
+    found = []
+    for panel in _panels(layer.out_blocks):
+        waste = -(-layer.out_blocks // panel) * panel / layer.out_blocks
+        far = layer.in_blocks * panel * machine.lanes**2 * 4 > _NEAREST
+        for i, r, s in product(divisors(images), divisors(rows), range(1, columns + 1)):
+            scalars = i * r * s
+            sums = scalars * panel
+            if sums > machine.accumulators or sums + panel + 1 > machine.registers:
+                continue
+            padded = -(-columns // s) * s
+            cost = tile_cost(scalars, panel)[0] + far * panel / sums / 2
+            found.append((cost * waste * padded / columns, panel, sums, (i, r, s), padded))
+    _cost, panel, _sums, tile, padded = min(found)
+    return tile, panel * machine.lanes, padded
+
+
+def _panels(blocks: int) -> list[int]:
+    """Vectors of a panel: whole parts of the channels, any number where there are none."""
+    fitting = [d for d in divisors(blocks) if 1 < d <= _WIDEST]
+    return [1, *(fitting or range(2, _WIDEST + 1))]
+
+
+def _cost(plan: Plan, layer: Layer, machine: Machine) -> float:
+    cores = machine.cores or _UNKNOWN_CORES
+    places = plan.rows.size * plan.columns.size
+    vector = machine.lanes * 4
+    groups = layer.images // plan.images * plan.chunks
+    tiles = plan.images * plan.tile_rows * plan.tile_columns  # of a chunk
+    channels_in = layer.in_blocks * machine.lanes
+    channels_out = -(-layer.out_blocks * machine.lanes // plan.panel) * plan.panel // machine.lanes
+    products = groups * tiles * places * channels_in * channels_out
+    transforms = groups * tiles * places * _TRANSFORM * (layer.in_blocks + layer.out_blocks)
+    weights = places * channels_in * channels_out * vector
+    chunk = tiles * places * (layer.in_blocks + channels_out) * vector
+    if plan.chunks_are_shared:
+        turns = math.ceil(groups / cores)
+        compute = (products + transforms) / groups * turns
+        stream = max(weights * turns / _NEAR_BYTES, weights / _FAR_BYTES)
+        spilled = max(0, chunk - _NEAR) * 2 * turns / _NEAR_BYTES
+        return compute + _waiting(stream, compute) + spilled + _START
+    compute = (products + transforms) / cores
+    stream = weights * max(1.0, groups * _FAR_BYTES / _NEAR_BYTES / cores) / _FAR_BYTES
+    return (
+        compute + _waiting(stream, compute) + chunk * groups * 2 / _NEAR_BYTES / cores + 3 * groups * _START
+    )
+
+
+def _waiting(stream: float, compute: float) -> float:
+    """What of the time to bring weights is not hidden behind the arithmetic."""
+    return max(stream / 3, stream - compute / 2)
+
+
+def _direct_cost(layer: Layer, machine: Machine) -> float:
+    cores = machine.cores or _UNKNOWN_CORES
+    taps = math.prod(layer.taps)
+    places = layer.images * layer.height * layer.width
+    compute = places * taps * layer.in_blocks * machine.lanes * layer.out_blocks * _DIRECT / cores
+    weights = taps * layer.in_blocks * machine.lanes * layer.out_blocks * machine.lanes * 4
+    return compute + _waiting(weights / _FAR_BYTES, compute) + _START
