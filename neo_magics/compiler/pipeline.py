@@ -19,8 +19,10 @@ from neo_magics.compiler import fingerprint
 from neo_magics.compiler.build import build_library, write_params
 from neo_magics.compiler.instruments import Dumps, Timings
 from neo_magics.compiler.passes.expand_math import ExpandMath
+from neo_magics.compiler.passes.flatten_rows import FlattenRows
 from neo_magics.compiler.passes.fold_batch_norm import FoldBatchNorm
 from neo_magics.compiler.passes.fold_constants import FoldConstants
+from neo_magics.compiler.passes.fuse_attention import FuseAttention
 from neo_magics.compiler.passes.lift_constants import WEIGHTS, LiftConstants
 from neo_magics.compiler.passes.pack_convolutions import PackConvolutions
 from neo_magics.compiler.passes.pack_matmuls import PackMatmuls
@@ -69,9 +71,12 @@ def passes(target: CpuTarget, observe: Callable[[KernelReport], None]) -> list[A
         FoldConstants(),
         relax.transform.CanonicalizeBindings(),
         relax.transform.DeadCodeElimination(["main"]),
+        FuseAttention(target.machine),
+        relax.transform.DeadCodeElimination(["main"]),
         # Phase 2: layouts that fit the vectors, chosen over the whole graph.
         PackConvolutions(target.machine, strict=target.strict),
         PackMatmuls(target.machine),
+        FlattenRows(),
         relax.transform.CanonicalizeBindings(),
         relax.transform.DeadCodeElimination(["main"]),
         # Phase 3: operators become loops, neighbours one kernel.

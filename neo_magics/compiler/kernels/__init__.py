@@ -11,3 +11,5 @@ TILE = "neo_tile"
 FUSES_ELEMENTWISE = 4
 # TVM's pattern of one whose elements may come from anywhere: no convolution takes it into its kernel.
 INJECTIVE = 2
+# TVM's pattern of an operator that nothing is fused with.
+OPAQUE = 8

@@ -4,26 +4,31 @@ from __future__ import annotations
 
 from typing import Any
 
-from tvm import te
+from tvm import te, tirx
 
 from neo_magics.compiler.kernels import KERNEL, TILE
 
 MATMUL = "matmul"
 
 
-def packed_matmul(data: Any, weight: Any, *, rows: int) -> Any:
-    """data […, K] times weight [N/panel, K, panel] → […, N]; `rows` of the result are held in registers."""
-    *lead, depth = data.shape
+def packed_matmul(data: Any, weight: Any, *, columns: int, rows: int) -> Any:
+    """data [M, K] times weight [N/panel, K, panel] → [M, N]; `rows` × panel sums are held in registers.
+
+    `columns` is N; the panels' further columns are zeros. The sums are computed for whole tiles, where rows
+    beyond M repeat the last one, and only the M × N of them that count are stored.
+    """
+    count, depth = data.shape
     panels, _depth, panel = (int(size) for size in weight.shape)
     r = te.reduce_axis((0, depth), "r")
+    cut = not isinstance(count, tirx.IntImm) or int(count) % rows != 0
 
-    def element(*indices: Any) -> Any:
-        *place, o, j = indices
-        return te.sum(data[(*place, r)] * weight[o, r, j], axis=[r])
+    def element(o: Any, i: Any, j: Any) -> Any:
+        row = tirx.min(i, count - 1) if cut else i
+        return te.sum(data[row, r] * weight[o, r, j], axis=[r])
 
-    product = te.compute(
-        (*lead, panels, panel), element, "matmul", attrs={KERNEL: MATMUL, TILE: [rows, panel]}
+    tiles = (
+        -(-int(count) // rows) if isinstance(count, tirx.IntImm) else tirx.floordiv(count + rows - 1, rows)
     )
-    return te.compute(
-        (*lead, panels * panel), lambda *i: product[(*i[:-1], i[-1] // panel, i[-1] % panel)], "matmul_out"
-    )
+    shape = (panels, tiles * rows, panel)
+    product = te.compute(shape, element, "matmul", attrs={KERNEL: MATMUL, TILE: [rows, panel]})
+    return te.compute((count, columns), lambda i, j: product[j // panel, i, j % panel], "matmul_out")

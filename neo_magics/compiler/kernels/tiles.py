@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from neo_magics.compiler.machine import Machine
 
 # Multiply-adds in flight to hide their latency: 4-5 cycles, two units.
 ENOUGH = 10
+FREE_ROWS = 4  # of a product whose rows are not known
+WIDEST_PANEL = 8  # vectors
+MOST_QUERIES = 2  # vectors of a block of an attention, whose scores have to fit the cache
 
 
 def register_tile(rows: int, columns: int, machine: Machine, *, widest: int = 8) -> tuple[int, int]:
@@ -34,3 +39,35 @@ def tile_cost(rows: int, columns: int) -> tuple[float, int]:
     sums = rows * columns
     loads = (columns + rows / 2) / sums  # half of the broadcasts ride in the instruction
     return max(1.0, ENOUGH / sums) + 0.5 * loads, sums
+
+
+def matmul_tile(
+    rows: int | None, columns: int, machine: Machine, *, widest: int = WIDEST_PANEL
+) -> tuple[int, int]:
+    """The (rows, vectors) of a product of `rows` × `columns` vectors; neither needs to divide its extent.
+
+    What is computed beyond the ends is counted as cost, and so is a thread that waits for the other. `rows`
+    is None where it is only known later: then a few, which costs little when there is just one.
+    """
+    if rows is None:
+        return register_tile(FREE_ROWS, columns, machine)
+    candidates = [
+        (r, c)
+        for r in range(1, min(rows, machine.accumulators) + 1)
+        for c in range(1, min(columns, widest) + 1)
+        if r * c <= machine.accumulators and r * c + c + 1 <= machine.registers
+    ]
+
+    def cost(tile: tuple[int, int]) -> tuple[float, int]:
+        row_tiles, panels = -(-rows // tile[0]), -(-columns // tile[1])
+        cores = max(machine.cores, 1)
+        computed = tile[0] * tile[1] * cores * -(-row_tiles * panels // cores)
+        per_sum, sums = _cost(*tile)
+        return per_sum * computed / (rows * columns), sums
+
+    return min(candidates, key=cost)
+
+
+def attention_tile(queries: int, keys: int, machine: Machine) -> tuple[int, int]:
+    """(keys, vectors of queries) of the scores that an attention holds in registers."""
+    return matmul_tile(keys, -(-queries // machine.lanes), replace(machine, cores=1), widest=MOST_QUERIES)

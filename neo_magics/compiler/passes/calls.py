@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import tvm
 from tvm import relax, tirx
+from tvm.sym import Analyzer
 
 ENTRY = "main"  # the function that a model is
 Array = np.ndarray[Any, Any]
@@ -47,6 +48,13 @@ def static_shape(expression: Any) -> tuple[int, ...] | None:
     if shape is None or not all(isinstance(size, int) for size in shape):
         return None
     return tuple(int(size) for size in shape)
+
+
+def same_size(a: Any, b: Any) -> bool:
+    """Whether two dimensions are known to be equal; each a number or an expression."""
+    if isinstance(a, int) and isinstance(b, int):
+        return a == b
+    return not isinstance(a, int) and not isinstance(b, int) and bool(Analyzer().can_prove_equal(a, b))
 
 
 def dtype_of(expression: Any) -> str:

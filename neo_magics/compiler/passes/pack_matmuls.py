@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Sequence
+from functools import partial, reduce
 from typing import Any
 
 import numpy as np
@@ -11,7 +14,7 @@ from tvm.relax.expr_functor import PyExprMutator, mutator
 
 from neo_magics.compiler.kernels import FUSES_ELEMENTWISE
 from neo_magics.compiler.kernels.matmul import packed_matmul
-from neo_magics.compiler.kernels.tiles import register_tile
+from neo_magics.compiler.kernels.tiles import matmul_tile
 from neo_magics.compiler.machine import Machine
 from neo_magics.compiler.passes import calls
 from neo_magics.compiler.passes.calls import Array
@@ -21,7 +24,7 @@ from neo_magics.compiler.passes.calls import Array
 class PackMatmuls:
     """matmul(x, w) with a constant 2-D w becomes a kernel of our own on [N/panel, K, panel].
 
-    Columns are padded to whole vectors, and cut off again behind the kernel where N is not a multiple.
+    Leading dimensions become one, M. Columns are padded to whole panels, and the kernel stores what counts.
     """
 
     def __init__(self, machine: Machine) -> None:
@@ -37,6 +40,7 @@ class _Packer(PyExprMutator):  # type: ignore[misc]
     def __init__(self, module: tvm.IRModule, machine: Machine) -> None:
         super().__init__(module)
         self.machine = machine
+        self._packs: dict[Any, Any] = {}
 
     def visit_call_(self, call: Any) -> Any:
         call = self.visit_expr_post_order(call)
@@ -47,27 +51,41 @@ class _Packer(PyExprMutator):  # type: ignore[misc]
             return call
         if weight.dtype != np.float32 or calls.dtype_of(call.args[0]) != "float32":
             return call
-        return self._packed(call.args[0], shape, weight)
+        return self._packed(call, shape, weight)
 
-    def _packed(self, data: Any, shape: tuple[Any, ...], weight: Array) -> Any:
-        lanes = self.machine.lanes
+    def _packed(self, call: Any, shape: tuple[Any, ...], weight: Array) -> Any:
+        """The product of [M, K], all leading dimensions in one, and the packed weight."""
+        *lead, depth = shape
+        data = call.args[0]
+        if len(lead) > 1:
+            data = self.builder_.emit(relax.op.reshape(data, [_product(lead), depth]))
+        count = calls.shape_of(data)
+        assert count is not None
         columns = weight.shape[1]
-        padded = -(-columns // lanes) * lanes
-        inner = shape[-2] if isinstance(shape[-2], int) else 1
-        rows, vectors = register_tile(inner, padded // lanes, self.machine)
+        vectors = -(-columns // self.machine.lanes)
+        known = count[0] if isinstance(count[0], int) else None
+        rows, panel = matmul_tile(known, vectors, self.machine)
         product = self.builder_.emit(
             self.builder_.call_te(
-                packed_matmul,
+                partial(packed_matmul, columns=columns, rows=rows),  # call_te would convert options
                 data,
-                calls.make_constant(pack_columns(weight, vectors * lanes)),
-                rows=rows,
+                self._panels(call.args[1], panel * self.machine.lanes),
                 primfunc_name_hint="packed_matmul",
                 primfunc_attrs={"op_pattern": FUSES_ELEMENTWISE},
             )
         )
-        if padded == columns:
-            return product
-        return relax.op.strided_slice(product, [len(shape) - 1], [0], [columns], [1])
+        return relax.op.reshape(product, [*lead, columns]) if len(lead) > 1 else product
+
+    def _panels(self, weight: Any, panel: int) -> Any:
+        """The packed constant; a weight that several products share is packed once."""
+        key = (weight.value.data_ptr(), weight.value.shape, panel)
+        if key not in self._packs:
+            self._packs[key] = calls.make_constant(pack_columns(weight.value.numpy(), panel))
+        return self._packs[key]
+
+
+def _product(sizes: Sequence[Any]) -> Any:
+    return reduce(operator.mul, sizes)
 
 
 def pack_columns(weight: Array, panel: int) -> Array:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import tvm
 from tvm import tirx
 from tvm.s_tir import Schedule
@@ -10,36 +12,46 @@ from neo_magics.compiler.kernels import KERNEL, TILE
 from neo_magics.compiler.kernels.matmul import MATMUL
 from neo_magics.compiler.machine import Machine
 from neo_magics.compiler.schedules import loops
+from neo_magics.compiler.schedules.loops import Block, Loop
 from neo_magics.compiler.schedules.register_tile import unroll_and_vectorize
 
 
 def schedule_packed_matmul(func: tirx.PrimFunc, machine: Machine) -> Schedule | None:
-    """Matches kernels.matmul: […, K] × [N/panel, K, panel] with an element-wise epilogue.
+    """Matches kernels.matmul: [M, K] × [N/panel, K, panel] with an element-wise epilogue.
 
-    rows × panel sums stay in registers over the whole of K. Threads share panels first, so that each reads
-    its own weights, and rows.
+    rows × panel sums stay in registers over the whole of K, for one panel after the other, so that the panel
+    stays in the second-level cache over all rows (the loop order of GotoBLAS, Goto and van de Geijn 2008).
+    Threads share panels × rows. The epilogue follows each tile, and is the only part that looks at tails.
     """
     sch = Schedule(tvm.IRModule({"main": func}))
     product = loops.find_annotated(sch, KERNEL, MATMUL)
     if product is None:
         return None
-    rows, panel = loops.numbers(sch, product, TILE)
+    rows, _panel = loops.numbers(sch, product, TILE)
     loops.inline_into_consumers(sch)
     operations = loops.work(sch, product)
     out = loops.sole_consumer(sch, product)
-    *lead, row, column = sch.get_loops(out)
-    row_out, row_in = sch.split(row, [None, rows])
-    column_out, column_in = sch.split(column, [None, panel])
-    vectors, lane = sch.split(column_in, [None, machine.lanes])
-    sch.reorder(*lead, column_out, row_out, row_in, vectors, lane)
+    panels, row, column, depth = sch.get_loops(product)
+    tiles, row_in = sch.split(row, [None, rows])
+    vectors, lane = sch.split(column, [None, machine.lanes])
+    sch.reorder(panels, tiles, depth, row_in, vectors, lane)
     unroll_and_vectorize(sch, [row_in, vectors, lane])
-    loops.parallel(sch, [*lead, column_out], operations)
-    sch.compute_at(product, row_out, preserve_unit_loops=True)
-    *_, p_row, p_panel, p_column, depth = sch.get_loops(product)
-    p_vectors, p_lane = sch.split(p_column, [None, machine.lanes])
-    sch.reorder(depth, p_row, p_panel, p_vectors, p_lane)
-    unroll_and_vectorize(sch, [p_row, p_panel, p_vectors, p_lane])
+    sch.reverse_compute_at(out, tiles, preserve_unit_loops=True)
+    _schedule_epilogue(sch, out, sch.get_loops(out)[2:], machine)
+    loops.parallel(sch, [panels, tiles], operations)
     init = sch.decompose_reduction(product, depth)
-    unroll_and_vectorize(sch, sch.get_loops(init)[-4:])
+    unroll_and_vectorize(sch, sch.get_loops(init)[-3:])
     sch.set_scope(product, 0, "local")
     return sch
+
+
+def _schedule_epilogue(sch: Schedule, out: Block, nest: list[Loop], machine: Machine) -> None:
+    """Vectors that do not straddle the last column, where the columns allow any."""
+    columns = int(sch.get(out).writes[0].source.shape[-1])
+    *outer, column = nest
+    width = math.gcd(columns, machine.lanes)
+    width = width if width >= machine.lanes // 4 or columns > machine.lanes else columns
+    if width < (loops.extent(sch, column) or 1):
+        split, column = sch.split(column, [None, width])
+        outer.append(split)
+    unroll_and_vectorize(sch, [*outer, column])

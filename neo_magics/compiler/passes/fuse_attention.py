@@ -1,0 +1,222 @@
+"""softmax(scale · q kᵀ + masks) v, however a model writes it, becomes one kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import tvm
+from tvm import relax
+from tvm.relax.expr_functor import PyExprMutator, mutator
+
+from neo_magics.compiler.kernels.attention import Attention, Mask, Operand, attention
+from neo_magics.compiler.machine import Machine
+from neo_magics.compiler.passes import calls
+from neo_magics.compiler.passes.attention_scores import LAYOUT, FoundMask, Scores, scalar, scores_of
+from neo_magics.compiler.passes.bindings import Bindings
+from neo_magics.compiler.passes.result_order import result_order
+from neo_magics.compiler.passes.views import STEPS, Factor, View, view_of
+
+LONGEST = 8192  # keys; beyond, the scores of a block of queries leave the cache
+
+
+@tvm.transform.module_pass(opt_level=0, name="FuseAttention")
+class FuseAttention:
+    """matmul → scale → masks → softmax → matmul in float32, with known lengths, as kernels.attention.
+
+    Queries, keys and values are read where they lie, through reshapes, transpositions and slices; the result
+    is written in the order in which it is wanted. Fewer queries than half a vector are left alone: that
+    kernel computes whole vectors of queries.
+    """
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+
+    def transform_module(self, module: tvm.IRModule, _context: Any) -> tvm.IRModule:
+        """Rewrite `main`; what was computed only for the fused part is left for DeadCodeElimination."""
+        bindings = Bindings(module["main"])
+        found: dict[Any, _Match] = {}
+        for var, value in bindings.calls("relax.matmul"):
+            match = _match(bindings, var, value, self.machine)
+            if match is not None:
+                found[bindings.value(match.result)] = match
+        return calls.rewrite_entry(_Fuser(module, found, self.machine), module) if found else module
+
+
+@dataclass
+class _Match:
+    """One attention: its operands, and the variable that its result is to stand for."""
+
+    kernel: Attention
+    sources: list[Any]
+    result: Any
+
+
+@mutator
+class _Fuser(PyExprMutator):  # type: ignore[misc]
+    def __init__(self, module: tvm.IRModule, found: dict[Any, _Match], machine: Machine) -> None:
+        super().__init__(module)
+        self.found = found
+        self.machine = machine
+
+    def visit_call_(self, call: Any) -> Any:
+        match = self.found.get(call)
+        if match is None:
+            return self.visit_expr_post_order(call)
+        kernel = self.builder_.add_func(attention(match.kernel, self.machine), "attention")
+        sources = [self.visit_expr(source) for source in match.sources]
+        result = relax.TensorType(match.kernel.out.shape, "float32")
+        made = self.builder_.emit(relax.call_tir(kernel, sources, result))
+        shape = calls.shape_of(call)
+        assert shape is not None
+        return relax.op.reshape(made, list(shape))
+
+
+def _match(bindings: Bindings, var: Any, call: Any, machine: Machine) -> _Match | None:
+    """The attention whose product with the values is `call`."""
+    scores = scores_of(bindings, call.args[0])
+    if scores is None or calls.dtype_of(call) != "float32":
+        return None
+    q, q_scale = _scaled_view(bindings, scores.product.args[0])
+    k, k_scale = _scaled_view(bindings, scores.product.args[1])
+    v, v_scale = _scaled_view(bindings, call.args[1])
+    sizes = _sizes(scores.product, call)
+    if q is None or k is None or v is None or sizes is None or v_scale != 1.0:
+        return None
+    if 2 * sizes[0] < machine.lanes or sizes[1] > LONGEST:
+        return None
+    masks = [_mask_view(bindings, mask) for mask in scores.masks]
+    known = [mask for mask in masks if mask is not None]
+    if len(known) < len(masks):
+        return None
+    k = k.permuted([*range(len(k.dims) - 2), len(k.dims) - 1, len(k.dims) - 2])
+    scores.scale *= q_scale * k_scale
+    return _placed_match(bindings, var, scores, sizes, [q, k, v, *known])
+
+
+def _sizes(product: Any, call: Any) -> tuple[int, int, int, int] | None:
+    """Queries, keys, depth and width, where all are known."""
+    shapes = [calls.shape_of(value) for value in (product, product.args[0], call)]
+    if any(shape is None for shape in shapes):
+        return None
+    (*_, queries, keys), (*_, depth), (*_, width) = (shape or () for shape in shapes)
+    sizes = (queries, keys, depth, width)
+    if not all(isinstance(size, int) and size > 0 for size in sizes):
+        return None
+    return sizes
+
+
+def _placed_match(
+    bindings: Bindings, var: Any, scores: Scores, sizes: tuple[int, int, int, int], views: list[View]
+) -> _Match | None:
+    queries, keys, depth, width = sizes
+    groups = _groups([_lead(view) for view in views])
+    if groups is None or not all(isinstance(size, int) for size, _stride in groups[0][1:]):
+        return None
+    extents = tuple(size for size, _stride in groups[0])
+    strides = [[stride for _size, stride in group] for group in groups]
+    found = [_operand(view, own) for view, own in zip(views, strides, strict=True)]
+    operands = [operand for operand in found if operand is not None]
+    values = views[2].dims[-1]
+    if len(operands) < len(found) or (values and not _is_row(values)):
+        return None
+    result, shape, order = result_order(bindings, var, [*extents, queries, width])
+    masks = tuple(
+        Mask(operand, mask.fill, mask.kept, per_key=not _moves(view.dims[-2]))
+        for operand, view, mask in zip(operands[3:], views[3:], scores.masks, strict=True)
+    )
+    q, k, v = operands[:3]
+    out = _placed(shape, order)
+    kernel = Attention(extents, queries, keys, depth, width, scores.scale, q, k, v, masks, out, scores.safe)
+    return _Match(kernel, [view.source for view in views], result)
+
+
+def _scaled_view(bindings: Bindings, value: Any) -> tuple[View | None, float]:
+    """`value` as a view of something times a number."""
+    scale = 1.0
+    steps: list[Any] = []
+    while True:
+        call = bindings.value(value)
+        name = calls.name_of(call)
+        factor = scalar(bindings, call.args[1]) if name in ("relax.multiply", "relax.divide") else None
+        if factor:
+            scale *= factor if name == "relax.multiply" else 1 / factor
+        elif name not in (*LAYOUT, "relax.permute_dims"):
+            break
+        steps.append(call)
+        value = call.args[0]
+    view = view_of(value, bindings.value)
+    for call in reversed(steps):
+        step = STEPS.get(calls.name_of(call))
+        if view is not None and step is not None:
+            view = step(view, call)
+    return view, scale
+
+
+def _mask_view(bindings: Bindings, mask: FoundMask) -> View | None:
+    """The mask, broadcast against the scores."""
+    view, own = view_of(mask.value, bindings.value), calls.shape_of(mask.value)
+    if view is None or own is None or mask.shape is None:
+        return None
+    known = calls.dtype_of(mask.value) in ("float32", "bool")
+    return view.broadcast(own, mask.shape) if known and len(own) <= len(mask.shape) else None
+
+
+def _lead(view: View) -> list[Factor]:
+    return [factor for dim in view.dims[:-2] for factor in dim]
+
+
+def _groups(leads: Sequence[list[Factor]]) -> list[list[Factor]] | None:
+    """The factors of batch and heads of each operand, over the same extents: those of the finest one."""
+    finest = max(leads, key=len)
+    extents = [size for size, _stride in finest]
+    groups: list[list[Factor]] = []
+    for lead in leads:
+        view = View(None, ()).regrouped(lead, extents) if extents else View(None, ())
+        if view is None or any(len(dim) != 1 for dim in view.dims):
+            return None
+        groups.append([dim[0] for dim in view.dims])
+    return groups
+
+
+def _operand(view: View, strides: list[int]) -> Operand | None:
+    """How the kernel reads element (group, row, column) of a view: an index of its source's dimensions."""
+    shape = calls.shape_of(view.source)
+    if shape is None or any(len(dim) > 1 for dim in view.dims[-2:]):
+        return None
+    row, column = (dim[0][1] if dim else 0 for dim in view.dims[-2:])
+
+    def place(group: Sequence[Any], i: Any, j: Any) -> list[Any]:
+        flat = view.offset + i * row + j * column
+        for index, stride in zip(group, strides, strict=True):
+            flat = flat + index * stride
+        return _unravel(flat, shape)
+
+    return Operand(tuple(shape), calls.dtype_of(view.source), place)
+
+
+def _unravel(flat: Any, shape: Sequence[Any]) -> list[Any]:
+    index: list[Any] = []
+    for size in reversed(shape[1:]):
+        index.insert(0, flat % size)
+        flat = flat // size
+    return [flat, *index] if shape else []
+
+
+def _is_row(dim: tuple[Factor, ...]) -> bool:
+    return len(dim) == 1 and dim[0][1] == 1
+
+
+def _moves(dim: tuple[Factor, ...]) -> bool:
+    return any(stride for _size, stride in dim)
+
+
+def _placed(shape: tuple[Any, ...], order: list[int]) -> Operand:
+    """The result: dimensions (group…, row, column) in the order in which memory has them."""
+
+    def place(group: Sequence[Any], i: Any, j: Any) -> list[Any]:
+        canonical = [*group, i, j]
+        return [canonical[label] for label in order]
+
+    return Operand(shape, "float32", place)
