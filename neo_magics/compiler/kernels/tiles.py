@@ -62,7 +62,7 @@ def matmul_tile(
         row_tiles, panels = -(-rows // tile[0]), -(-columns // tile[1])
         cores = max(machine.cores, 1)
         computed = tile[0] * tile[1] * cores * -(-row_tiles * panels // cores)
-        per_sum, sums = _cost(*tile)
+        per_sum, sums = tile_cost(*tile)
         return per_sum * computed / (rows * columns), sums
 
     return min(candidates, key=cost)
