@@ -20,8 +20,12 @@ if TYPE_CHECKING:
 
 ROUNDS, FEWEST_ROUNDS = 12, 5
 CALLS_LEAST, CALLS_MOST = 3, 500  # of one side in one round
-_WARM_SHARE = 0.1  # of all seconds, for each side
-_PAUSE = 0.02  # seconds between turns: idle threads of the other side stop spinning
+_WARM_SHARE = 0.2  # of all seconds, for all sides together
+# Between turns: thread pools spin for a while after a call, 0.2 s in TVM and 0.04 s in ONNX Runtime, and
+# would take a core from whoever comes next.
+_PAUSE = 0.05  # seconds
+_LONGEST_PAUSE = 2.0
+_WITHOUT_CLOCK = 0.25  # where the system does not say how much CPU time a process has used
 _SLACK = 120.0  # seconds that an answer may be late
 _ALL_ROWS = 3600.0  # seconds for all labelled rows of one side
 
@@ -109,14 +113,16 @@ class Measurement:
         """Warm every side up, then time all of them in alternating rounds; fills `results`."""
         for result, worker in zip(self.results, self._workers, strict=True):
             self._say(f"Warming {result.side.label} up…")
-            answer = worker.ask("warm", self._patience(), seconds=_WARM_SHARE * self.conditions.seconds)
+            self._rest()
+            seconds = _WARM_SHARE * self.conditions.seconds / len(self._workers)
+            answer = worker.ask("warm", self._patience(), seconds=seconds)
             result.call_seconds = answer["call_seconds"]
         rounds, turn = self.plan()
         pairs = list(zip(self.results, self._workers, strict=True))
         for index in range(rounds):
             self._say(f"Measuring, round {index + 1} of {rounds}…")
             for result, worker in pairs if index % 2 == 0 else reversed(pairs):
-                time.sleep(_PAUSE)
+                self._rest()
                 answer = worker.ask(
                     "time", self._patience(), seconds=turn, least=CALLS_LEAST, most=CALLS_MOST
                 )
@@ -125,6 +131,23 @@ class Measurement:
             answer = worker.ask("memory", _SLACK)
             result.memory_bytes = answer["memory_bytes"]
             result.peak_memory_bytes = answer["peak_memory_bytes"]
+
+    def _rest(self) -> None:
+        """Wait until no worker uses the CPU."""
+        end = time.monotonic() + _LONGEST_PAUSE
+        used = self._cpu_seconds()
+        while time.monotonic() < end:
+            if used is None:
+                time.sleep(_WITHOUT_CLOCK)
+                return
+            time.sleep(_PAUSE)
+            before, used = used, self._cpu_seconds()
+            if used is not None and used - before < _PAUSE / 4:
+                return
+
+    def _cpu_seconds(self) -> float | None:
+        each = [worker.cpu_seconds() for worker in self._workers]
+        return None if None in each else sum(filter(None, each))
 
     def evaluate(self, inputs: Mapping[str, Array], labels: Array, rows: Mapping[str, int]) -> None:
         """Count how many labels each side gets right."""
@@ -140,7 +163,7 @@ class Measurement:
 
     def plan(self) -> tuple[int, float]:
         """Rounds, and seconds of one side's turn: fewer rounds where calls are long."""
-        budget = self.conditions.seconds * (1 - _WARM_SHARE * len(self.results)) / len(self.results)
+        budget = self.conditions.seconds * (1 - _WARM_SHARE) / len(self.results)
         slowest = max(result.call_seconds for result in self.results)
         fitting = int(budget / (CALLS_LEAST * slowest)) if slowest else ROUNDS
         rounds = self.conditions.rounds or max(FEWEST_ROUNDS, min(ROUNDS, fitting))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import selectors
 import subprocess
 import tempfile
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import IO, Any
 
 from neo_magics.errors import ExecutionError
@@ -51,6 +53,15 @@ class WorkerProcess:
             process.wait()
         process.stdout.close()
         self._errors.close()
+
+    def cpu_seconds(self) -> float | None:
+        """CPU time that the process and its threads have used so far; None where the system does not say."""
+        try:
+            text = Path(f"/proc/{self._process.pid}/stat").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return None
+        user, system = text.rpartition(")")[2].split()[11:13]  # after the name, which may hold anything
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
     def load(self) -> dict[str, Any]:
         """Load the side's model."""
