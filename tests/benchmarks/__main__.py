@@ -23,10 +23,11 @@ from typing import Any
 from neo_magics.errors import NeoMagicsError
 from neo_magics.runtime.machine import cpu_model
 from neo_magics.runtime.threads import default_threads
-from tests.benchmarks.models import select
+from tests.benchmarks.models import Case, select
 from tests.benchmarks.peers import PEERS, Peer
 from tests.benchmarks.peers.common import Options
 from tests.benchmarks.picture import svg
+from tests.benchmarks.prepare import prepared, sources_of
 from tests.benchmarks.report import details, overview
 from tests.benchmarks.results import ModelResult
 from tests.benchmarks.suite import measure
@@ -48,6 +49,9 @@ def main(words: Sequence[str] | None = None) -> int:
     for case in cases:
         if args.fresh:
             shutil.rmtree(args.folder / case.name, ignore_errors=True)
+        if args.prepare:
+            _prepare(case, peers, options, args.folder)
+            continue
         try:
             results.append(measure(case, peers, options, seconds, args.folder, _say))
         except NeoMagicsError as error:
@@ -55,6 +59,8 @@ def main(words: Sequence[str] | None = None) -> int:
             continue
         print(details(results[-1]), end="\n\n", flush=True)
         _write(results, options, args.json, args.svg)
+    if args.prepare:
+        return 0
     print(overview(results))
     complete = len(results) == len(cases)
     return int(not complete or any(each.error for result in results for each in result.peers))
@@ -72,11 +78,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32")
     parser.add_argument("--seconds", type=float, help=f"of timing for each model, default {SECONDS:.0f}")
     parser.add_argument("--quick", action="store_true", help="a short look: no TVM default, 2 s a model")
+    parser.add_argument("--prepare", action="store_true", help="compile what is missing, measure nothing")
     parser.add_argument("--fresh", action="store_true", help="compile everything again")
     parser.add_argument("--folder", type=Path, default=Path(".bench"), help="what was compiled; .bench")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--svg", type=Path, metavar="FILE")
     return parser
+
+
+def _prepare(case: Case, peers: Sequence[Peer], options: Options, folder: Path) -> None:
+    sources = sources_of(case.name, folder, _say)
+    for peer in filter(lambda peer: peer.installed, peers):
+        _out, cost = prepared(peer, sources, options, _say)
+        _say(f"{case.name}, {peer.label}: {cost.get('error') or round(cost['seconds'], 1)}")
 
 
 def _peers(text: str, *, quick: bool) -> list[Peer]:
