@@ -31,3 +31,22 @@ def test_functions(mcpu: str) -> None:
                 "float32"
             )
         np.testing.assert_allclose(got, expected, rtol=4e-7, atol=2e-38, err_msg=name)
+
+
+@pytest.mark.parametrize("mcpu", WIDTHS)
+def test_not_a_number_is_never_hidden(mcpu: str) -> None:
+    x = np.full((3, 35), np.nan, "float32")
+    x[1] = np.inf
+    x[2] = -np.inf
+
+    def build(v: Any) -> list[Any]:
+        low, high = relax.const(0.0), relax.const(6.0)
+        clipped = [relax.op.nn.relu(v), relax.op.nn.relu6(v), relax.op.clip(v, -1, 1), relax.op.nn.silu(v)]
+        return [*clipped, relax.op.minimum(relax.op.maximum(v, low), high), relax.op.maximum(high, v)]
+
+    relu, relu6, clip, silu, bounded, above = run(module(build, (x.shape, "float32")), [x], x86_target(mcpu))
+    for got, expected in ((relu, [np.inf, 0]), (relu6, [6, 0]), (clip, [1, -1]), (bounded, [6, 0])):
+        assert np.isnan(got[0]).all()
+        np.testing.assert_array_equal(got[1:, 0], expected)
+    assert np.isnan(silu[0]).all()
+    assert np.isnan(above[0]).all()

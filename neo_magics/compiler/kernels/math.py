@@ -16,7 +16,8 @@ from tvm import tirx
 _EXP = (1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1)
 _LN2_HIGH, _LN2_LOW = 0.693359375, -2.12194440e-4  # two parts, so that n · ln 2 is exact enough
 _LOG2_E = 1.44269504088896341
-_EXP_RANGE = (-104.0, 89.0)  # beyond: 0 and infinity
+_EXP_RANGE = (-87.5, 89.0)  # beyond: 0 and infinity; so are the numbers too small to be normal
+_ROUND = 12582912.0  # 1.5 · 2²³: a float plus this has no room for a fraction, so it is rounded
 
 # erf and tanh: the rational approximations of Eigen and XLA, in x², highest power first; x is clamped.
 _ERF_NUMERATOR = (
@@ -37,18 +38,18 @@ _TANH_LIMIT = 7.90531110763549805
 
 
 def exp(x: Any) -> Any:
-    """eˣ = 2ⁿ · e^r, 2ⁿ in two factors so that the ends of the range come out right."""
-    return _let(x, _exp_of)
+    """eˣ = 2ⁿ · e^r, as 2 e^r · 2ⁿ⁻¹ so that the upper end of the range comes out right."""
+    return _let(_clamped(x, *_EXP_RANGE), _exp_of)
 
 
 def erf(x: Any) -> Any:
     """The error function."""
-    return _let(x, lambda v: _rational(v, _ERF_LIMIT, _ERF_NUMERATOR, _ERF_DENOMINATOR))
+    return _rational(x, _ERF_LIMIT, _ERF_NUMERATOR, _ERF_DENOMINATOR)
 
 
 def tanh(x: Any) -> Any:
     """The hyperbolic tangent."""
-    return _let(x, lambda v: _rational(v, _TANH_LIMIT, _TANH_NUMERATOR, _TANH_DENOMINATOR))
+    return _rational(x, _TANH_LIMIT, _TANH_NUMERATOR, _TANH_DENOMINATOR)
 
 
 def sigmoid(x: Any) -> Any:
@@ -57,40 +58,35 @@ def sigmoid(x: Any) -> Any:
 
 
 def _exp_of(x: Any) -> Any:
-    low, high = (_float(limit) for limit in _EXP_RANGE)
-    clamped = tirx.min(tirx.max(x, low), high)
+    def powered(shifted: Any) -> Any:
+        n = shifted - _float(_ROUND)
+        r = x - n * _float(_LN2_HIGH) - n * _float(_LN2_LOW)
+        return _let(r, lambda v: _twice(_horner(v, _EXP) * v * v + v + _float(1)) * _half_power(shifted))
 
-    def scaled(n: Any) -> Any:
-        r = clamped - n * _float(_LN2_HIGH) - n * _float(_LN2_LOW)
-        return _let(r, lambda v: _power_of_two(_horner(v, _EXP) * v * v + v + _float(1), n))
-
-    result = _let(tirx.floor(clamped * _float(_LOG2_E) + _float(0.5)), scaled)
-    return tirx.Select(tirx.isnan(x), x, result)
+    return _let(x * _float(_LOG2_E) + _float(_ROUND), powered)
 
 
-def _power_of_two(value: Any, n: Any) -> Any:
-    """value · 2ⁿ, by writing the exponents of two floats."""
-
-    def times(whole: Any) -> Any:
-        half = tirx.shift_right(whole, tirx.const(1, "int32"))
-        return value * _exponent(half) * _exponent(whole - half)
-
-    return _let(tirx.Cast("int32", n), times)
+def _twice(value: Any) -> Any:
+    return _let(value, lambda v: v + v)
 
 
-def _exponent(n: Any) -> Any:
-    biased = tirx.shift_left(n + tirx.const(127, "int32"), tirx.const(23, "int32"))
+def _half_power(shifted: Any) -> Any:
+    """2ⁿ⁻¹ for n + `_ROUND`: the last bits of that float are n, and become an exponent."""
+    n = tirx.reinterpret("int32", shifted)
+    biased = tirx.shift_left(n + tirx.const(126, "int32"), tirx.const(23, "int32"))
     return tirx.reinterpret("float32", biased)
 
 
+def _clamped(x: Any, low: float, high: float) -> Any:
+    """`x` within the bounds; the order of the operands is the one that lets NaN through."""
+    return tirx.min(_float(high), tirx.max(_float(low), x))
+
+
 def _rational(x: Any, limit: float, numerator: Sequence[float], denominator: Sequence[float]) -> Any:
-    clamped = tirx.min(tirx.max(x, _float(-limit)), _float(limit))
-
     def quotient(v: Any) -> Any:
-        over = _let(v * v, lambda square: v * _horner(square, numerator) / _horner(square, denominator))
-        return tirx.Select(tirx.isnan(x), x, over)
+        return _let(v * v, lambda square: v * _horner(square, numerator) / _horner(square, denominator))
 
-    return _let(clamped, quotient)
+    return _let(_clamped(x, -limit, limit), quotient)
 
 
 def _horner(x: Any, coefficients: Sequence[float]) -> Any:
@@ -111,6 +107,17 @@ def _float(value: float) -> Any:
 
 
 EXPANSIONS = {"tirx.exp": exp, "tirx.erf": erf, "tirx.tanh": tanh, "tirx.sigmoid": sigmoid}
+
+
+def keep_nan(maximum: Any) -> Any:
+    """max(x, constant) as max(constant, x), min likewise: LLVM's comparison then lets NaN through."""
+    if _is_constant(maximum.b) and not _is_constant(maximum.a):
+        return type(maximum)(maximum.b, maximum.a)
+    return maximum
+
+
+def _is_constant(value: Any) -> bool:
+    return isinstance(value, tirx.FloatImm)
 
 
 def expand(call: Any) -> Any:

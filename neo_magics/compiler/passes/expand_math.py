@@ -8,7 +8,7 @@ import tvm
 import tvm_ffi
 from tvm import tirx
 
-from neo_magics.compiler.kernels.math import expand
+from neo_magics.compiler.kernels.math import expand, keep_nan
 
 
 @tvm.transform.module_pass(opt_level=0, name="ExpandMath")
@@ -23,5 +23,6 @@ class ExpandMath:
         updated = tvm.IRModule(dict(module.functions_items()), attrs=module.attrs)
         for var, func in module.functions_items():
             if isinstance(func, tirx.PrimFunc):
-                updated[var] = func.with_body(tvm_ffi.structural_map(func.body, (tvm.ir.Call, expand)))
+                rules = [(tvm.ir.Call, expand), (tirx.Max, keep_nan), (tirx.Min, keep_nan)]
+                updated[var] = func.with_body(tvm_ffi.structural_map(func.body, rules))
         return updated
