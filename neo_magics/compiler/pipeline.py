@@ -23,6 +23,7 @@ from neo_magics.compiler.passes.flatten_rows import FlattenRows
 from neo_magics.compiler.passes.fold_batch_norm import FoldBatchNorm
 from neo_magics.compiler.passes.fold_constants import FoldConstants
 from neo_magics.compiler.passes.fuse_attention import FuseAttention
+from neo_magics.compiler.passes.fuse_depthwise import FuseDepthwise
 from neo_magics.compiler.passes.lift_constants import WEIGHTS, LiftConstants
 from neo_magics.compiler.passes.pack_convolutions import PackConvolutions
 from neo_magics.compiler.passes.pack_matmuls import PackMatmuls
@@ -89,6 +90,7 @@ def passes(target: CpuTarget, observe: Callable[[KernelReport], None]) -> list[A
         relax.transform.FuseOps(),
         relax.transform.FuseTIR(),
         relax.transform.DeadCodeElimination(["main"]),
+        FuseDepthwise(target.machine),
         # Phase 4: loops become vectors, registers and threads.
         ScheduleKernels(RULES, target.machine, observe),
         ExpandMath(),

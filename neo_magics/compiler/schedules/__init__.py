@@ -31,9 +31,9 @@ class Rule:
 
 
 RULES = (
+    Rule("depthwise convolution", schedule_depthwise),  # first: its kernel may hold a packed one
     Rule("packed convolution", schedule_convolution),
     Rule("Winograd convolution", schedule_winograd),
-    Rule("depthwise convolution", schedule_depthwise),
     Rule("packed matmul", schedule_packed_matmul),
     Rule("concatenation", schedule_join),
     Rule("any", schedule_any),

@@ -16,6 +16,7 @@ from neo_magics.compiler.schedules.loops import Block, Loop
 from neo_magics.compiler.schedules.register_tile import accumulate_at, unroll_and_vectorize
 
 STRIP_BYTES = 24 * 1024  # of padded data that stays in the first cache
+CACHE_BYTES = 256 * 1024  # of expanded data for one thread
 STRAIGHT = 256  # multiply-adds written out one after the other, at most
 
 
@@ -40,7 +41,9 @@ def schedule_depthwise(func: tirx.PrimFunc, machine: Machine) -> Schedule | None
     operations = loops.work(sch, filtered)
     out = loops.sole_consumer(sch, filtered)
     n, channel, row, column, lane = sch.get_loops(out)
+    tile = _expansion_tile(sch, expanded or out, machine)
     if expansion is not None:
+        channel, _inner = sch.split(channel, [None, tile[1]])
         operations, outer = operations + loops.work(sch, expansion), [n, channel]
     else:
         strip, row = sch.split(row, [None, _strip_rows(sch, out, padding)])
@@ -53,8 +56,16 @@ def schedule_depthwise(func: tirx.PrimFunc, machine: Machine) -> Schedule | None
         sch.compute_at(block, place, preserve_unit_loops=True)
         sch.vectorize(sch.get_loops(block)[-1])
     if expanded is not None:
-        _expand(sch, expansion, expanded, place, machine)
+        _expand(sch, expansion, expanded, place, tile)
     return sch
+
+
+def _expansion_tile(sch: Schedule, out: Block, machine: Machine) -> tuple[int, int]:
+    """(columns, blocks of channels) of the expanded data at once; a thread's share is never less."""
+    _n, blocks, rows, columns, lanes = (loops.extent(sch, loop) or 1 for loop in sch.get_loops(out))
+    image = 4 * rows * columns * lanes
+    widest = min(4, CACHE_BYTES // image, blocks // (2 * max(machine.cores, 2)))
+    return register_tile(columns, blocks, machine, widest=max(widest, 1))
 
 
 def _end_of(sch: Schedule, expansion: Block, padding: list[Block]) -> Block:
@@ -66,13 +77,13 @@ def _end_of(sch: Schedule, expansion: Block, padding: list[Block]) -> Block:
     return producer
 
 
-def _expand(sch: Schedule, expansion: Block, expanded: Block, place: Loop, machine: Machine) -> None:
-    """The 1×1 convolution for one block of channels, into a buffer that the next stage reads back soon."""
+def _expand(sch: Schedule, expansion: Block, expanded: Block, place: Loop, tile: tuple[int, int]) -> None:
+    """The 1×1 convolution for some blocks of channels, into a buffer that the next stage reads back soon."""
     sch.compute_at(expanded, place, preserve_unit_loops=True)
-    *_, column, lane = sch.get_loops(expanded)
-    columns, _ = register_tile(loops.extent(sch, column) or 1, 1, machine)
-    column_out, column_in = sch.split(column, [None, columns])
-    unroll_and_vectorize(sch, [column_in, lane])
+    *_, channel, row, column, lane = sch.get_loops(expanded)
+    column_out, column_in = sch.split(column, [None, tile[0]])
+    sch.reorder(row, column_out, channel, column_in, lane)
+    unroll_and_vectorize(sch, [channel, column_in, lane])
     accumulate_at(sch, expansion, column_out)
 
 
