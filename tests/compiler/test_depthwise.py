@@ -121,11 +121,11 @@ def test_what_others_read_too() -> None:
     first, second = constant((64, 16, 1, 1)), constant((64, 1, 3, 3))
 
     def residual(x: relax.Var) -> list[Any]:
-        y = relax.op.nn.conv2d(x, first)
+        y = relax.BlockBuilder.current().emit(relax.op.nn.conv2d(x, first))
         return [relax.op.add(y, relax.op.nn.conv2d(y, second, padding=1, groups=64))]
 
     def both(x: relax.Var) -> list[Any]:
-        y = relax.op.nn.conv2d(x, first)
+        y = relax.BlockBuilder.current().emit(relax.op.nn.conv2d(x, first))
         return [y, relax.op.nn.conv2d(y, second, padding=1, groups=64)]
 
     x = random((1, 16, 14, 14))
