@@ -103,8 +103,12 @@ class _Flattener(PyExprMutator):  # type: ignore[misc]
 
     def _binary(self, call: Any) -> Any | None:
         shape = calls.shape_of(call)
-        found = next((m for m in map(self.matrix, call.args) if m is not None), None)
-        if found is None or shape is None:
+        if shape is None:
+            return None
+        # A matrix that is itself broadcast has not the rows of the result.
+        whole = [value for value in call.args if _has_shape(value, shape)]
+        found = next((m for m in map(self.matrix, whole) if m is not None), None)
+        if found is None:
             return None
         operands = [self._operand(operand, shape, found) for operand in call.args]
         if any(value is None for value in operands):
@@ -116,7 +120,7 @@ class _Flattener(PyExprMutator):  # type: ignore[misc]
         own = calls.shape_of(value)
         if own is None:
             return None
-        if len(own) == len(shape) and all(map(calls.same_size, own, shape)):
+        if _has_shape(value, shape):
             matrix, sizes = self.matrix(value), calls.shape_of(like)
             if matrix is not None or sizes is None:
                 return matrix
@@ -153,3 +157,8 @@ class _Flattener(PyExprMutator):  # type: ignore[misc]
         shape = calls.shape_of(call)
         assert shape is not None  # the operand's is known
         return self._keep(matrix, shape)
+
+
+def _has_shape(value: Any, shape: tuple[Any, ...]) -> bool:
+    own = calls.shape_of(value)
+    return own is not None and len(own) == len(shape) and all(map(calls.same_size, own, shape))
