@@ -28,6 +28,7 @@ class SideResult:
     """One side's figures. Times are of calls with NumPy arrays in and out, in milliseconds, by round.
 
     `load_seconds` is from the start of a Python process to a model that can be called, imports included;
+    `private_memory_bytes` what of the memory no other process can share (mapped weights can be);
     `accuracy` the share of labels that were right, or None where none were given.
     """
 
@@ -44,6 +45,7 @@ class SideResult:
     peak_memory_bytes: int
     versions: Mapping[str, str]
     accuracy: float | None = None
+    private_memory_bytes: int = 0
 
     @property
     def samples_ms(self) -> list[float]:
@@ -66,6 +68,7 @@ class SideResult:
             peak_memory_bytes=measured.peak_memory_bytes,
             versions=measured.versions,
             accuracy=measured.accuracy,
+            private_memory_bytes=measured.private_memory_bytes,
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -63,9 +63,15 @@ class Measured:
     start_seconds: float = 0.0
     memory_bytes: int = 0
     peak_memory_bytes: int = 0
+    private_memory_bytes: int = 0
     versions: dict[str, str] = field(default_factory=dict)
     accuracy: float | None = None
     call_seconds: float = 0.0
+
+    def take_memory(self, answer: Mapping[str, int]) -> None:
+        """Keep what the process said of its memory."""
+        self.memory_bytes, self.peak_memory_bytes = answer["memory_bytes"], answer["peak_memory_bytes"]
+        self.private_memory_bytes = answer["private_memory_bytes"]
 
 
 class Measurement:
@@ -128,9 +134,7 @@ class Measurement:
                 )
                 result.samples_ms.append([1000 * sample for sample in answer["samples"]])
         for result, worker in pairs:
-            answer = worker.ask("memory", _SLACK)
-            result.memory_bytes = answer["memory_bytes"]
-            result.peak_memory_bytes = answer["peak_memory_bytes"]
+            result.take_memory(worker.ask("memory", _SLACK))
 
     def _rest(self) -> None:
         """Wait until no worker uses the CPU."""

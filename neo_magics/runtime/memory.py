@@ -12,6 +12,12 @@ def resident_bytes() -> int:
     return _status("VmRSS") or peak_bytes()
 
 
+def private_bytes() -> int:
+    """What of it is this process's alone: without pages of files, which processes share and the system may
+    drop, such as libraries and mapped weights. 0 where the system does not say."""
+    return _status("RssAnon")
+
+
 def peak_bytes() -> int:
     """The most since the process started."""
     unit = 1 if sys.platform == "darwin" else 1024

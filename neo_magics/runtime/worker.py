@@ -72,10 +72,14 @@ class Worker:
         return {"accuracy": accuracy(self._ready().run, load_arrays(Path(inputs)), wanted, rows)}
 
     def memory(self) -> dict[str, Any]:
-        """Resident memory of this process now and at its peak, in bytes."""
-        from neo_magics.runtime.memory import peak_bytes, resident_bytes
+        """Resident memory of this process now, what of it no other can share, and its peak, in bytes."""
+        from neo_magics.runtime.memory import peak_bytes, private_bytes, resident_bytes
 
-        return {"memory_bytes": resident_bytes(), "peak_memory_bytes": peak_bytes()}
+        return {
+            "memory_bytes": resident_bytes(),
+            "private_memory_bytes": private_bytes(),
+            "peak_memory_bytes": peak_bytes(),
+        }
 
     def _call(self) -> dict[str, Array]:
         return self._ready().run(self._inputs)

@@ -28,7 +28,7 @@ from tests.benchmarks.peers import PEERS, Peer
 from tests.benchmarks.peers.common import Options
 from tests.benchmarks.picture import svg
 from tests.benchmarks.prepare import prepared, sources_of
-from tests.benchmarks.report import details, overview
+from tests.benchmarks.report import details, markdown, overview
 from tests.benchmarks.results import ModelResult
 from tests.benchmarks.suite import measure
 
@@ -58,7 +58,7 @@ def main(words: Sequence[str] | None = None) -> int:
             print(f"{case.name}: {error}", file=sys.stderr)
             continue
         print(details(results[-1]), end="\n\n", flush=True)
-        _write(results, options, args.json, args.svg)
+        _write(results, options, args)
     if args.prepare:
         return 0
     print(overview(results))
@@ -83,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--folder", type=Path, default=Path(".bench"), help="what was compiled; .bench")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--svg", type=Path, metavar="FILE")
+    parser.add_argument("--markdown", type=Path, metavar="FILE")
     return parser
 
 
@@ -101,8 +102,8 @@ def _peers(text: str, *, quick: bool) -> list[Peer]:
     return [peer for key, peer in PEERS.items() if key in keys]
 
 
-def _write(results: list[ModelResult], options: Options, json_to: Path | None, svg_to: Path | None) -> None:
-    if json_to:
+def _write(results: list[ModelResult], options: Options, args: argparse.Namespace) -> None:
+    if args.json:
         body: dict[str, Any] = {
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "cpu": cpu_model(),
@@ -111,9 +112,11 @@ def _write(results: list[ModelResult], options: Options, json_to: Path | None, s
             "dtype": options.dtype,
             "results": [result.to_dict() for result in results],
         }
-        json_to.write_text(json.dumps(body, indent=1), encoding="utf-8")
-    if svg_to:
-        svg_to.write_text(svg(results), encoding="utf-8")
+        args.json.write_text(json.dumps(body, indent=1), encoding="utf-8")
+    if args.svg:
+        args.svg.write_text(svg(results), encoding="utf-8")
+    if args.markdown:
+        args.markdown.write_text(markdown(results), encoding="utf-8")
 
 
 def _say(text: str) -> None:

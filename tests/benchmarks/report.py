@@ -9,7 +9,18 @@ from neo_magics.runtime.tables import milliseconds
 from tests.benchmarks.peers import OURS, PEERS
 from tests.benchmarks.results import ModelResult, PeerResult, Ratio, geometric_means
 
-_COLUMNS = ["", "median", "p95", "compile", "peak memory", "size", "load", "resident", "difference"]
+_COLUMNS = [
+    "",
+    "median",
+    "p95",
+    "compile",
+    "peak memory",
+    "size",
+    "load",
+    "resident",
+    "private",
+    "difference",
+]
 
 
 def details(result: ModelResult) -> str:
@@ -34,6 +45,18 @@ def overview(results: Sequence[ModelResult]) -> str:
         if each.error or each.wrong
     ]
     return "\n".join([*_aligned(rows), "ratio: median of the best peer over ours", *means, *failed])
+
+
+def markdown(results: Sequence[ModelResult]) -> str:
+    """The overview as a Markdown table, as the README has it."""
+    keys = [key for key in PEERS if any(each.peer == key for result in results for each in result.peers)]
+    header = ["ms", *(PEERS[key].label for key in keys), "to the best peer"]
+    rows = [header, ["---", *("---:" for _ in header[1:])]]
+    for result in results:
+        ratio = result.ratio
+        told = f"{ratio.value:.2f} × ({ratio.low:.2f}-{ratio.high:.2f})" if ratio else ""
+        rows.append([*_model_row(result, keys)[:-3], told])
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
 def _model_row(result: ModelResult, keys: Sequence[str]) -> list[str]:
@@ -66,6 +89,7 @@ def _row(peer: PeerResult) -> list[str]:
         size_text(peer.size_bytes),
         f"{side.load_seconds:.2f} s",
         size_text(side.memory_bytes),
+        size_text(side.private_memory_bytes),
         ""
         if peer.max_difference is None
         else f"{peer.max_difference:.1e}" + (" wrong" if peer.wrong else ""),

@@ -102,8 +102,7 @@ def _call_once(trial: Trial, sources: Sources, conditions: Conditions, say: Say)
         samples = worker.ask("time", FIRST_CALL_SECONDS, seconds=SLOW_SECONDS, least=1, most=FEW_CALLS)
         measured.samples_ms = [[1000 * sample for sample in samples["samples"]]]
         trial.call_seconds = (time.perf_counter() - began) / len(samples["samples"])
-        memory = worker.ask("memory", FIRST_CALL_SECONDS)
-    measured.memory_bytes, measured.peak_memory_bytes = memory["memory_bytes"], memory["peak_memory_bytes"]
+        measured.take_memory(worker.ask("memory", FIRST_CALL_SECONDS))
 
 
 def _compare_outputs(trials: Sequence[Trial], dtype: str) -> None:

@@ -14,7 +14,7 @@ from tests.benchmarks import __main__ as command
 from tests.benchmarks.models import CASES, STANDARD, select
 from tests.benchmarks.peers import PEERS
 from tests.benchmarks.picture import svg
-from tests.benchmarks.report import details, overview
+from tests.benchmarks.report import details, markdown, overview
 from tests.benchmarks.results import ModelResult, PeerResult, geometric_means
 
 
@@ -49,6 +49,13 @@ def test_a_failure_is_told_in_the_tables_and_left_out_of_the_picture() -> None:
     assert "net, torch.compile: no compiler here" in overview([result])
     drawn = ElementTree.fromstring(svg([result]))
     assert "torch.compile" not in "".join(drawn.itertext())
+
+
+def test_the_table_of_the_readme() -> None:
+    header, rule, row = markdown([_result(2.0, eager=9.0, openvino=3.0)]).splitlines()
+    assert header == "| ms | PyTorch eager | torch.compile | OpenVINO | neo_magics | to the best peer |"
+    assert rule.count("---:") == 5
+    assert row.startswith("| net | 9.00 | failed | 3.00 | 2.00 | 1.50 × (1.")
 
 
 def test_results_survive_json() -> None:

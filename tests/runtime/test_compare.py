@@ -69,6 +69,7 @@ def test_the_conditions_are_recorded(measured, digits_source):
     assert measured.after.versions["apache-tvm"].startswith("0.27")
     assert measured.before.size_bytes == (digits_source / "model.onnx").stat().st_size
     assert measured.before.peak_memory_bytes >= measured.before.memory_bytes > 10e6
+    assert measured.before.memory_bytes > measured.before.private_memory_bytes > 1e6
     assert measured.before.load_seconds > 0
 
 
