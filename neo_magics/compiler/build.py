@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import tvm
-from tvm import relax
+from tvm import relax, tirx
 
 from neo_magics.artifact.manifest import LIBRARY, OBJECT, PARAMS, ParamSpec
 from neo_magics.compiler.linker import find_linker
@@ -23,7 +23,7 @@ def build_library(module: tvm.IRModule, target: CpuTarget, folder: Path) -> str:
 
     That is compiled.so where a linker is at hand, else compiled.o with the further objects beside it.
     """
-    executable = relax.build(module, target.tvm, relax_pipeline=None, exec_mode="bytecode")
+    executable = relax.build(_with_a_kernel(module), target.tvm, relax_pipeline=None, exec_mode="bytecode")
     linker = find_linker(target.triple)
     names: list[str] = []
 
@@ -38,6 +38,19 @@ def build_library(module: tvm.IRModule, target: CpuTarget, folder: Path) -> str:
     finish.object_format = "o"  # type: ignore[attr-defined]
     executable.export_library(str(folder / LIBRARY), fcompile=finish)
     return names[0]
+
+
+def _with_a_kernel(module: tvm.IRModule) -> tvm.IRModule:
+    """`module`, and for a model that only hands on its inputs a kernel that does nothing.
+
+    Without any machine code TVM would write the model's bytecode as C, for a compiler that is not here.
+    """
+    if any(isinstance(function, tirx.PrimFunc) for function in module.functions.values()):
+        return module
+    nothing = tirx.PrimFunc([], tirx.Evaluate(0)).with_attr("global_symbol", "nothing")
+    extended = module.clone()
+    extended["nothing"] = nothing
+    return extended
 
 
 def _keep(objects: Sequence[Path], folder: Path) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 import tvm
 import tvm_ffi
 from tvm import tirx
-from tvm.s_tir import Schedule
+from tvm.s_tir import SBlockRealize, Schedule
 from tvm.s_tir.schedule import ScheduleError
 
 Block = Any  # tvm.s_tir.schedule.SBlockRV
@@ -17,6 +17,7 @@ Loop = Any  # tvm.s_tir.schedule.LoopRV
 
 # A parallel loop costs about 2 µs to start; below this many element operations one thread is faster.
 PARALLEL_WORK = 16 * 1024
+ROOT = "root"  # TVM's name of the block around a kernel that can be scheduled
 REDUCE = tirx.IterVar.CommReduce
 SPATIAL = tirx.IterVar.DataPar
 
@@ -28,8 +29,11 @@ def extent(sch: Schedule, loop: Loop) -> int | None:
 
 
 def blocks(sch: Schedule) -> list[Block]:
-    """All blocks below the root, in the order in which they are written."""
-    return list(sch.get_child_blocks(sch.get_sblock("root")))
+    """All blocks below the root, in the order in which they are written; none of a kernel of plain loops."""
+    body = sch.mod["main"].body
+    if not isinstance(body, SBlockRealize) or body.block.name_hint != ROOT:
+        return []
+    return list(sch.get_child_blocks(sch.get_sblock(ROOT)))
 
 
 def kinds(sch: Schedule, block: Block) -> list[int]:
