@@ -50,3 +50,17 @@ def test_not_a_number_is_never_hidden(mcpu: str) -> None:
         np.testing.assert_array_equal(got[1:, 0], expected)
     assert np.isnan(silu[0]).all()
     assert np.isnan(above[0]).all()
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-6), ("float64", 1e-14)])
+def test_hyperbolic_functions_of_any_float(dtype: str, tolerance: float) -> None:
+    x = np.concatenate([np.linspace(-40, 40, 301), np.linspace(-1, 1, 77), [1e-20, -1e-8, 0.0]]).astype(dtype)
+    source = module(lambda v: [relax.op.cosh(v), relax.op.sinh(v)], (x.shape, dtype))
+    for got, expected in zip(run(source, [x], x86_target()), (np.cosh(x), np.sinh(x)), strict=True):
+        np.testing.assert_allclose(got, expected, rtol=tolerance)
+
+
+def test_a_model_that_only_hands_its_input_through() -> None:
+    x = np.ones((2, 3), "float32")
+    (got,) = run(module(lambda v: [v], (x.shape, "float32")), [x], x86_target())
+    np.testing.assert_array_equal(got, x)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import tvm
+import tvm_ffi
 from tvm import tirx
 
 # exp: Cephes' expf. r in [-ln 2 / 2, ln 2 / 2], highest power first.
@@ -17,6 +18,7 @@ _EXP = (1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.66
 _LN2_HIGH, _LN2_LOW = 0.693359375, -2.12194440e-4  # two parts, so that n · ln 2 is exact enough
 _LOG2_E = 1.44269504088896341
 _EXP_RANGE = (-87.5, 89.0)  # beyond: 0 and infinity; so are the numbers too small to be normal
+_SINH_TERMS = 9  # x¹⁹ / 19! is below what a float64 beside 1 can hold
 _ROUND = 12582912.0  # 1.5 · 2²³: a float plus this has no room for a fraction, so it is rounded
 
 # erf and tanh: the rational approximations of Eigen and XLA, in x², highest power first; x is clamped.
@@ -55,6 +57,27 @@ def tanh(x: Any) -> Any:
 def sigmoid(x: Any) -> Any:
     """1 / (1 + e⁻ˣ)."""
     return _float(1) / (_float(1) + exp(_float(0) - x))
+
+
+def cosh(x: Any) -> Any:
+    """(eˣ + e⁻ˣ) / 2, of any float: TVM has no code for it."""
+    return _let(x, lambda v: (tirx.exp(v) + tirx.exp(-v)) * tirx.const(0.5, v.ty.dtype))
+
+
+def sinh(x: Any) -> Any:
+    """(eˣ - e⁻ˣ) / 2; below 1, where the two cancel, the power series."""
+
+    def of(v: Any) -> Any:
+        def constant(value: float) -> Any:
+            return tirx.const(value, v.ty.dtype)
+
+        series = constant(1.0)
+        for step in range(_SINH_TERMS, 0, -1):
+            series = constant(1.0) + v * v * series / constant(2 * step * (2 * step + 1))
+        apart = (tirx.exp(v) - tirx.exp(-v)) * constant(0.5)
+        return tirx.Select(tirx.abs(v) < constant(1.0), v * series, apart)
+
+    return _let(x, of)
 
 
 def _exp_of(x: Any) -> Any:
@@ -106,6 +129,8 @@ def _float(value: float) -> Any:
     return tirx.const(value, "float32")
 
 
+# Of any float; the others are of float32 alone.
+HYPERBOLIC = {"tirx.cosh": cosh, "tirx.sinh": sinh}
 EXPANSIONS = {"tirx.exp": exp, "tirx.erf": erf, "tirx.tanh": tanh, "tirx.sigmoid": sigmoid}
 
 
@@ -122,5 +147,8 @@ def _is_constant(value: Any) -> bool:
 
 def expand(call: Any) -> Any:
     """A call of one of these on float32 as arithmetic; any other call as it is."""
-    known = EXPANSIONS.get(call.op.name) if isinstance(call.op, tvm.ir.Op) else None
+    name = call.op.name if isinstance(call.op, tvm.ir.Op) else ""
+    if name in HYPERBOLIC:
+        return tvm_ffi.structural_map(HYPERBOLIC[name](call.args[0]), [(tvm.ir.Call, expand)])
+    known = EXPANSIONS.get(name)
     return known(call.args[0]) if known and str(call.args[0].ty.dtype) == "float32" else call
