@@ -8,6 +8,7 @@ from neo_magics.compiler.machine import Machine
 
 # Multiply-adds in flight to hide their latency: 4-5 cycles, two units.
 ENOUGH = 10
+WORTH_A_TAIL = 0.93  # the padded copy and the checked stores cost something too
 FREE_ROWS = 4  # of a product whose rows are not known
 WIDEST_PANEL = 8  # vectors
 MOST_QUERIES = 2  # vectors of a block of an attention, whose scores have to fit the cache
@@ -27,6 +28,38 @@ def register_tile(rows: int, columns: int, machine: Machine, *, widest: int = 8)
         if r * c <= room and r * c + c + 1 <= machine.registers and c <= widest
     ]
     return min(candidates, key=lambda tile: tile_cost(*tile))
+
+
+def tile_with_tail(columns: int, blocks: int, machine: Machine, *, phases: int = 1) -> tuple[int, int]:
+    """The best (columns, blocks) of a convolution whose last tile may reach beyond the image.
+
+    Each column of the tile is `phases` results, which take their own weights, like blocks of channels.
+    """
+    return min(_tiles_with_tail(columns, blocks, machine, phases))[-1]
+
+
+def tail_pays(columns: int, blocks: int, machine: Machine) -> bool:
+    """Whether a tile with a tail is clearly faster than the best one that divides the width."""
+    whole = tile_cost(*register_tile(columns, blocks, machine))[0]
+    return min(_tiles_with_tail(columns, blocks, machine, 1))[0] < WORTH_A_TAIL * whole
+
+
+def _tiles_with_tail(
+    columns: int, blocks: int, machine: Machine, phases: int
+) -> list[tuple[float, int, tuple[int, int]]]:
+    """(cost for each useful multiply-add, sums, tile); at least the smallest tile there is."""
+    candidates = [
+        (c, b)
+        for c in range(1, min(columns, machine.accumulators) + 1)
+        for b in divisors(blocks)
+        if c * b * phases <= machine.accumulators
+        and b * phases <= max(8, phases)
+        and (c + 1) * b * phases + 1 <= machine.registers
+    ]
+    return [
+        (tile_cost(c, b * phases)[0] * -(-columns // c) * c / columns, c * b, (c, b))
+        for c, b in candidates or [(1, 1)]
+    ]
 
 
 def divisors(number: int) -> list[int]:

@@ -21,10 +21,12 @@ from neo_magics.compiler.kernels.conv2d import (
     pack_channels,
     unpack_channels,
 )
-from neo_magics.compiler.kernels.tiles import register_tile
+from neo_magics.compiler.kernels.conv2d_tiles import Phases, conv2d_tiles
+from neo_magics.compiler.kernels.tiles import divisors, register_tile, tail_pays, tile_with_tail
 from neo_magics.compiler.machine import Machine
 from neo_magics.compiler.passes import calls
 from neo_magics.compiler.passes.calls import Array
+from neo_magics.compiler.passes.pack_conv2d_transpose import pack_conv2d_transpose
 from neo_magics.compiler.passes.pack_depthwise import pack_depthwise
 from neo_magics.compiler.passes.pack_winograd import pack_winograd
 from neo_magics.compiler.passes.packable import REWRITES
@@ -35,8 +37,8 @@ from neo_magics.compiler.passes.packable_moves import split_piece
 class PackConvolutions:
     """Convolutions with constant float32 weights work on N C/v H W v, and so does what follows them.
 
-    Channels that do not fill the last block are padded with zero weights. Grouped convolutions whose groups
-    do not consist of whole blocks keep TVM's own layout. `strict`: each result is a plain sum of products, so
+    Channels that do not fill the last block are padded with zero weights. Groups that do not consist of whole
+    blocks are merged. `strict`: each result is a plain sum of products, so
     no Winograd.
     """
 
@@ -64,6 +66,8 @@ class Packer(PyExprMutator):  # type: ignore[misc]
         call = self.visit_expr_post_order(call)
         if calls.name_of(call) == "relax.nn.conv2d":
             result = self._convolution(call)
+        elif calls.name_of(call) == "relax.nn.conv2d_transpose":
+            result = pack_conv2d_transpose(self, self.builder_.normalize(call))
         else:
             rewrite = REWRITES.get(calls.name_of(call))
             result = rewrite(self, self.builder_.normalize(call)) if rewrite else None
@@ -118,22 +122,31 @@ class Packer(PyExprMutator):  # type: ignore[misc]
         window = _window(call.attrs)
         groups, channels = int(call.attrs.groups), weight.shape[0]
         assert shape is not None
-        out_w = window.out_size(int(shape[2]), int(shape[3]), weight.shape[2:])[1]
-        blocks = -(-channels // self.lanes)
+        out_h, out_w = window.out_size(int(shape[2]), int(shape[3]), weight.shape[2:])
         if groups == channels == shape[1]:
             return pack_depthwise(self, call.args[0], weight, window, out_w)
-        if groups > 1 and (channels // groups % self.lanes or weight.shape[1] % self.lanes):
-            return None
+        weight, groups = merge_groups(weight, groups, self.lanes)
         if groups == 1 and not self.strict:
             made = pack_winograd(self, call.args[0], weight, window)
             if made is not None:
                 return made
-        data = self.packed(call.args[0])
-        data = self.pack(call.args[0]) if groups > 1 else call.args[0] if data is None else data
-        in_lanes = self.lanes if data.ty.ndim == 5 else 1
-        tile = register_tile(out_w, blocks // groups, self.machine)
-        packed_weight = calls.make_constant(pack_weight(weight, in_lanes, self.lanes))
-        made = self.emit(conv2d, data, packed_weight, fuses=True, window=window, groups=groups, tile=tile)
+        return self._direct(call.args[0], weight, window, groups, (out_h, out_w))
+
+    def _direct(self, value: Any, weight: Array, window: Window, groups: int, out: tuple[int, int]) -> Any:
+        """The direct kernel, in tiles that divide the width or, where that is clearly faster, have a tail."""
+        packed = self.packed(value)
+        data = self.pack(value) if groups > 1 else value if packed is None else packed
+        channels, in_lanes = weight.shape[0], self.lanes if data.ty.ndim == 5 else 1
+        blocks = -(-channels // self.lanes)
+        parts = pack_weight(weight, in_lanes, self.lanes)
+        if groups == 1 and tail_pays(out[1], blocks, self.machine):
+            tile = tile_with_tail(out[1], blocks, self.machine)
+            operands = data, calls.make_constant(parts[None, None])
+            made = self.emit(conv2d_tiles, *operands, fuses=True, phases=Phases(window), out=out, tile=tile)
+            return self.keep(made, channels)
+        tile = register_tile(out[1], blocks // groups, self.machine)
+        operands = data, calls.make_constant(parts)
+        made = self.emit(conv2d, *operands, fuses=True, window=window, groups=groups, tile=tile)
         return self.keep(made, channels)
 
 
@@ -158,6 +171,25 @@ def pack_weight(weight: Array, in_lanes: int, lanes: int) -> Array:
     out, inner, height, width = weight.shape
     blocked = weight.reshape(out // lanes, lanes, inner // in_lanes, in_lanes, height, width)
     return blocked.transpose(0, 2, 4, 5, 3, 1)
+
+
+def merge_groups(weight: Array, groups: int, lanes: int) -> tuple[Array, int]:
+    """O I/groups H W with as few neighbouring groups merged as fill whole blocks of channels.
+
+    A merged group multiplies by zeros where its parts do not meet, which costs less than code that cannot
+    fill vectors. Where no number of groups fits the blocks, all of them become one.
+    """
+    if groups == 1:
+        return weight, groups
+    out, inner, height, width = weight.shape
+    fitting = [m for m in divisors(groups) if m * inner % lanes == 0 and m * out // groups % lanes == 0]
+    merged = min(fitting, default=groups)
+    count, part = groups // merged, out // groups
+    dense = np.zeros((count, merged, part, merged, inner, height, width), weight.dtype)
+    own = np.arange(merged)
+    split = weight.reshape(count, merged, part, inner, height, width)
+    dense[:, own, :, own] = split.transpose(1, 0, 2, 3, 4, 5)
+    return dense.reshape(out, merged * inner, height, width), count
 
 
 def _fill(array: Array, axis: int, multiple: int) -> Array:

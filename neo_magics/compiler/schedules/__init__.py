@@ -15,6 +15,7 @@ from tvm.s_tir import Schedule
 
 from neo_magics.compiler.machine import Machine
 from neo_magics.compiler.schedules.convolution import schedule_convolution
+from neo_magics.compiler.schedules.convolution_tiles import schedule_convolution_tiles
 from neo_magics.compiler.schedules.depthwise import schedule_depthwise
 from neo_magics.compiler.schedules.joins import schedule_join
 from neo_magics.compiler.schedules.matmul import schedule_packed_matmul
@@ -33,6 +34,7 @@ class Rule:
 RULES = (
     Rule("depthwise convolution", schedule_depthwise),  # first: its kernel may hold a packed one
     Rule("packed convolution", schedule_convolution),
+    Rule("tiled convolution", schedule_convolution_tiles),
     Rule("Winograd convolution", schedule_winograd),
     Rule("packed matmul", schedule_packed_matmul),
     Rule("concatenation", schedule_join),

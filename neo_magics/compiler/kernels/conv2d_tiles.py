@@ -1,0 +1,100 @@
+"""Convolution in tiles with a tail, and transposed convolution, which is the same in phases.
+
+A transposed convolution with stride s is s × s convolutions with stride 1, one for each phase of the result:
+no zero between the data is ever multiplied. A window that a phase does not fill is padded with zero weights.
+Data N C/b H W b, weights [phase, phase, O/v, I/b, KH, KW, b, v], result N O/v H W v.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from tvm import te
+
+from neo_magics.compiler.kernels import KERNEL, TILE
+from neo_magics.compiler.kernels.conv2d import Window, pad_to
+
+CONV2D_TILES = "conv2d_tiles"
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Phases:
+    """Which data a result reads: result y is number y // count of phase y % count.
+
+    `window` moves over the data, by (phase + `offset`) // `count` further in each phase; all (height, width).
+    """
+
+    window: Window
+    count: tuple[int, int] = (1, 1)
+    offset: tuple[int, int] = (0, 0)
+
+    def place(self, axis: int, number: Any, phase: Any, tap: Any) -> Any:
+        """The row (axis 0) or column of the padded data that a result reads at `tap` of its window."""
+        shift = (phase + self.offset[axis]) // self.count[axis]
+        return number * self.window.stride[axis] + tap * self.window.dilation[axis] + shift
+
+
+def transposed(weight: Array, stride: tuple[int, int], padding: tuple[int, int]) -> tuple[Phases, Array]:
+    """The phases of a transposed convolution, and its weights I O KH KW as [phase, phase, O, I, taps, taps].
+
+    Result y = s · i - p + k for data i and tap k, so phase a = y % s takes the taps
+    k = (a + p) % s + s · t. `padding` is (top, left).
+    """
+    taps = [-(-size // s) for size, s in zip(weight.shape[2:], stride, strict=True)]
+    phases = np.zeros((*stride, weight.shape[1], weight.shape[0], *taps), weight.dtype)
+    for a, b in np.ndindex(*stride):
+        part = weight[
+            :, :, (a + padding[0]) % stride[0] :: stride[0], (b + padding[1]) % stride[1] :: stride[1]
+        ]
+        height, width = part.shape[2:]
+        # The last tap meets the first of the data.
+        phases[a, b, :, :, taps[0] - height :, taps[1] - width :] = part.transpose(1, 0, 2, 3)[
+            :, :, ::-1, ::-1
+        ]
+    top, left = taps[0] - 1, taps[1] - 1
+    return Phases(Window((1, 1), (top, left, top, left), (1, 1)), stride, padding), phases
+
+
+def conv2d_tiles(
+    data: Any, weight: Any, *, phases: Phases, out: tuple[int, int], tile: tuple[int, int]
+) -> Any:
+    """The convolution with a result of `out` (height, width), `tile` = (columns, blocks of channels) at once.
+
+    Columns beyond the end of the last tile are computed of zeros and not stored.
+    """
+    high, wide, out_blocks, in_blocks, kernel_h, kernel_w, in_lanes, lanes = (int(s) for s in weight.shape)
+    rows, columns = -(-out[0] // high), -(-out[1] // wide)
+    tiles = -(-columns // tile[0])
+    last = rows - 1, tiles * tile[0] - 1
+    needed = (
+        phases.place(0, last[0], high - 1, kernel_h - 1) + 1,
+        phases.place(1, last[1], wide - 1, kernel_w - 1) + 1,
+    )
+    padded = _pad(data, phases.window, needed)
+    rc, ri = te.reduce_axis((0, in_blocks), "rc"), te.reduce_axis((0, in_lanes), "ri")
+    ry, rx = te.reduce_axis((0, kernel_h), "ry"), te.reduce_axis((0, kernel_w), "rx")
+
+    def element(*place: Any) -> Any:
+        n, o, y, a, b, x, k, v = place
+        row, column = phases.place(0, y, a, ry), phases.place(1, x * tile[0] + k, b, rx)
+        spot = (n, rc, row, column, ri)[: len(padded.shape)]
+        return te.sum(padded[spot] * weight[a, b, o, rc, ry, rx, ri, v], axis=[rc, ry, rx, ri])
+
+    shape = (data.shape[0], out_blocks, rows, high, wide, tiles, tile[0], lanes)
+    marks = {KERNEL: CONV2D_TILES, TILE: [*tile, high, wide]}
+    sums = te.compute(shape, element, "conv2d_tiles", attrs=marks)
+
+    def result(n: Any, o: Any, y: Any, x: Any, v: Any) -> Any:
+        column = x // wide
+        return sums[n, o, y // high, y % high, x % wide, column // tile[0], column % tile[0], v]
+
+    return te.compute((data.shape[0], out_blocks, *out, lanes), result, "conv2d")
+
+
+def _pad(data: Any, window: Window, needed: tuple[int, int]) -> Any:
+    top, left, _bottom, _right = window.padding
+    fits = needed[0] <= int(data.shape[2]) and needed[1] <= int(data.shape[3])
+    return data if fits and not top and not left else pad_to(data, window, *needed)

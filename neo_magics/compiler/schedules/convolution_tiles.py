@@ -1,0 +1,46 @@
+"""Packed convolution in tiles with a tail, and transposed convolution in phases."""
+
+from __future__ import annotations
+
+import tvm
+from tvm import tirx
+from tvm.s_tir import Schedule
+
+from neo_magics.compiler.kernels import KERNEL, TILE
+from neo_magics.compiler.kernels.conv2d_tiles import CONV2D_TILES
+from neo_magics.compiler.machine import Machine
+from neo_magics.compiler.schedules import loops
+from neo_magics.compiler.schedules.convolution import schedule_padding
+from neo_magics.compiler.schedules.register_tile import accumulate_at, unroll_and_vectorize
+
+_OUTPUT_RANK = 5  # N O/v H W v
+
+
+def schedule_convolution_tiles(func: tirx.PrimFunc, _machine: Machine) -> Schedule | None:
+    """Matches kernels.conv2d_tiles: N O/v H W v with an element-wise epilogue.
+
+    (columns × phases of a row × output blocks) vectors stay in registers over all input channels and the
+    window; only the columns inside the image are stored. Threads share batch × blocks × rows.
+    """
+    sch = Schedule(tvm.IRModule({"main": func}))
+    conv = loops.find_annotated(sch, KERNEL, CONV2D_TILES)
+    if conv is None:
+        return None
+    columns, blocks, high, wide = loops.numbers(sch, conv, TILE)
+    padding = [block for block in sch.get_producers(conv) if loops.is_padding(sch, block)]
+    loops.inline_into_consumers(sch, keep=padding)
+    operations = loops.work(sch, conv)
+    out = loops.sole_consumer(sch, conv)
+    if len(sch.get_loops(out)) != _OUTPUT_RANK:
+        return None
+    n, channel, y, x, lane = sch.get_loops(out)
+    row, down = sch.split(y, [None, high])
+    column_out, column_in, right = sch.split(x, [None, columns, wide])
+    channel_out, channel_in = sch.split(channel, [None, blocks])
+    sch.reorder(n, channel_out, row, down, column_out, channel_in, column_in, right, lane)
+    unroll_and_vectorize(sch, [channel_in, column_in, right, lane])
+    loops.parallel(sch, [n, channel_out, row], operations)
+    accumulate_at(sch, conv, column_out)
+    for block in padding:
+        schedule_padding(sch, block, operations)
+    return sch

@@ -1,0 +1,112 @@
+"""Transposed convolutions equal PyTorch's, for any stride, window and padding, and multiply no zeros."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tvm import relax, tirx
+
+from neo_magics.api.events import Event
+from neo_magics.compiler.kernels.conv2d_tiles import transposed
+from tests.compiler.models import WIDTHS, constant, kernels, module, random, run, x86_target
+
+
+@dataclass(frozen=True)
+class Case:
+    """Data (n, c, h, w), output channels, window, stride, padding and output padding."""
+
+    data: tuple[int, int, int, int]
+    out: int
+    kernel: tuple[int, int] = (2, 2)
+    stride: tuple[int, int] = (2, 2)
+    padding: tuple[int, int] = (0, 0)
+    extra: tuple[int, int] = (0, 0)
+
+    def weight(self) -> np.ndarray:
+        return constant((self.data[1], self.out, *self.kernel)).value.numpy()
+
+    def relax(self, x: relax.Var) -> relax.Expr:
+        weight, bias = relax.const(self.weight()), constant((1, self.out, 1, 1), 1)
+        y = relax.op.nn.conv2d_transpose(x, weight, self.stride, self.padding, self.extra)
+        return relax.op.nn.relu(relax.op.add(y, bias))
+
+    def torch(self, x: np.ndarray) -> np.ndarray:
+        weight = torch.from_numpy(self.weight())
+        bias = torch.from_numpy(constant((1, self.out, 1, 1), 1).value.numpy().reshape(-1))
+        y = torch.conv_transpose2d(torch.from_numpy(x), weight, bias, self.stride, self.padding, self.extra)
+        return torch.relu(y).numpy()
+
+
+GRID = (
+    Case((1, 32, 7, 7), 16),
+    Case((2, 20, 5, 9), 33, kernel=(4, 4), padding=(1, 1)),
+    Case((1, 16, 6, 13), 8, kernel=(3, 3), padding=(1, 1), extra=(1, 1)),
+    Case((1, 5, 4, 5), 3, kernel=(3, 5), stride=(3, 2), padding=(0, 2)),
+    Case((1, 16, 5, 5), 16, kernel=(3, 3), stride=(1, 1), padding=(1, 1)),
+    Case((1, 8, 3, 4), 20, kernel=(2, 1), stride=(4, 3), extra=(1, 0)),
+)
+
+
+def agrees(cases: tuple[Case, ...], mcpu: str) -> None:
+    source = module(
+        lambda *xs: [case.relax(x) for case, x in zip(cases, xs, strict=True)],
+        *((case.data, "float32") for case in cases),
+    )
+    arrays = [random(case.data) for case in cases]
+    events: list[Event] = []
+    results = run(source, arrays, x86_target(mcpu), events)
+    assert not [event for event in events if ": rule " in event.sentence()]  # a slower rule stepped in
+    for case, array, got in zip(cases, arrays, results, strict=True):
+        np.testing.assert_allclose(got, case.torch(array), atol=1e-5, rtol=1e-5, err_msg=str(case))
+
+
+@pytest.mark.parametrize("mcpu", WIDTHS)
+def test_a_grid_of_odd_shapes(mcpu: str) -> None:
+    agrees(GRID, mcpu)
+
+
+@st.composite
+def convolutions(draw: st.DrawFn) -> Case:
+    stride = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
+    kernel = draw(st.tuples(st.integers(1, 5), st.integers(1, 5)))
+    padding = tuple(draw(st.integers(0, k - 1)) for k in kernel)
+    size = [draw(st.integers(1 + p, 9 + p)) for p in padding]  # the result is never empty
+    extra = tuple(draw(st.integers(0, s - 1)) for s in stride)
+    data = (draw(st.integers(1, 2)), draw(st.integers(1, 20)), size[0], size[1])
+    return Case(data, draw(st.integers(1, 20)), kernel, stride, padding, extra)
+
+
+@settings(max_examples=3, deadline=None, derandomize=True)
+@given(st.lists(convolutions(), min_size=4, max_size=4))
+def test_any_window_and_any_padding(cases: list[Case]) -> None:
+    agrees(tuple(cases), "native")
+
+
+def test_a_free_batch_takes_any_number() -> None:
+    case = Case((3, 20, 7, 9), 20)
+    source = module(lambda x: [case.relax(x)], ((tirx.Var("n", "int64"), *case.data[1:]), "float32"))
+    [got] = run(source, [random(case.data)], x86_target())
+    np.testing.assert_allclose(got, case.torch(random(case.data)), atol=1e-5)
+
+
+def test_the_phases_hold_each_weight_once() -> None:
+    weight = random((3, 5, 4, 4))
+    _phases, parts = transposed(weight, (2, 2), (1, 1))
+    assert parts.shape == (2, 2, 5, 3, 2, 2)
+    np.testing.assert_array_equal(np.sort(parts.ravel()), np.sort(weight.ravel()))
+
+
+def test_the_result_stays_packed_and_no_rule_refuses() -> None:
+    case = Case((1, 32, 8, 8), 16)
+    lowered, refusals = kernels(
+        module(lambda x: [case.relax(x)], (case.data, "float32")), x86_target("x86-64-v3")
+    )
+    names = [var.name_hint for var in lowered.get_global_vars()]
+    assert not refusals
+    assert any("conv2d_tiles" in name for name in names)
+    assert not any("transpose" in name for name in names)
