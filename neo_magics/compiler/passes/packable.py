@@ -16,6 +16,7 @@ from tvm import relax
 from neo_magics.compiler.kernels import INJECTIVE
 from neo_magics.compiler.kernels.channels import scale_channels
 from neo_magics.compiler.passes import calls
+from neo_magics.compiler.passes.pack_pooling import pool
 from neo_magics.compiler.passes.packable_moves import MOVES
 
 if TYPE_CHECKING:
@@ -112,9 +113,12 @@ def _packed_constant(array: Any, channels: int, lanes: int) -> Any | None:
 
 
 def pooling(operator: Callable[..., Any], *names: str) -> Rewrite:
-    """Pooling is the same in each lane; only the layout's name changes."""
+    """Our own kernel, or TVM's: pooling is the same in each lane, only the layout's name changes."""
 
     def rewrite(packer: Packer, call: Any) -> Any | None:
+        ours = pool(packer, call) if "pool_size" in names else None
+        if ours is not None:
+            return ours
         data = packer.packed(call.args[0])
         if data is None or call.attrs.layout != "NCHW":
             return None

@@ -1,0 +1,60 @@
+"""Pooling on packed channels: a depthwise convolution without weights, and scheduled as one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tvm import te, tirx
+
+from neo_magics.compiler.kernels import KERNEL, TILE
+from neo_magics.compiler.kernels.conv2d import Window
+from neo_magics.compiler.kernels.depthwise import DEPTHWISE
+
+Sizes = tuple[int, int]
+
+
+def max_pool(data: Any, *, window: Window, size: Sizes, out: Sizes, tile: Sizes) -> Any:
+    """The largest value under each window."""
+    padded = _bordered(data, window, size, out, tirx.min_value(str(data.dtype)))
+    return _reduced(padded, te.max, window=window, size=size, out=out, tile=tile)
+
+
+def average_pool(data: Any, *scale: Any, window: Window, size: Sizes, out: Sizes, tile: Sizes) -> Any:
+    """The sum under each window times 1 / area, or times `scale` [height, width] where windows are cut."""
+    padded = _bordered(data, window, size, out, tirx.const(0, data.dtype))
+    total = _reduced(padded, te.sum, window=window, size=size, out=out, tile=tile)
+    area = tirx.const(1 / (size[0] * size[1]), data.dtype)
+
+    def element(n: Any, c: Any, y: Any, x: Any, v: Any) -> Any:
+        return total[n, c, y, x, v] * (scale[0][y, x] if scale else area)
+
+    return te.compute(total.shape, element, "average")
+
+
+def _reduced(padded: Any, reduce: Any, *, window: Window, size: Sizes, out: Sizes, tile: Sizes) -> Any:
+    ry, rx = te.reduce_axis((0, size[0]), "ry"), te.reduce_axis((0, size[1]), "rx")
+
+    def element(n: Any, c: Any, y: Any, x: Any, v: Any) -> Any:
+        row, column = window.place(y, x, ry, rx)
+        return reduce(padded[n, c, row, column, v], axis=[ry, rx])
+
+    shape = (padded.shape[0], padded.shape[1], *out, padded.shape[4])
+    return te.compute(shape, element, "pooled", attrs={KERNEL: DEPTHWISE, TILE: list(tile)})
+
+
+def _bordered(data: Any, window: Window, size: Sizes, out: Sizes, value: Any) -> Any:
+    """`data` with `value` around it, as far as windows reach."""
+    height, width = int(data.shape[2]), int(data.shape[3])
+    top, left, _bottom, _right = window.padding
+    rows, columns = (
+        (o - 1) * s + (k - 1) * d + 1
+        for o, s, k, d in zip(out, window.stride, size, window.dilation, strict=True)
+    )
+    if not (top or left) and rows <= height and columns <= width:
+        return data
+
+    def element(n: Any, c: Any, y: Any, x: Any, v: Any) -> Any:
+        inside = tirx.all(y >= top, y < height + top, x >= left, x < width + left)
+        return tirx.if_then_else(inside, data[n, c, y - top, x - left, v], value)
+
+    return te.compute((data.shape[0], data.shape[1], rows, columns, data.shape[4]), element, "pad")
