@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-LOCAL_FRAMEWORKS = ("PYTORCH", "ONNX")
+LOCAL_FRAMEWORKS = ("PYTORCH", "ONNX", "XGBOOST", "SKLEARN")
 
 
 def refusal(framework: str) -> str:
     """Why a job with `framework` is refused here, with the next step; "" if it is not."""
     if framework in LOCAL_FRAMEWORKS:
         return ""
-    known = " and ".join(LOCAL_FRAMEWORKS)
+    known = ", ".join(LOCAL_FRAMEWORKS)
     return (
         f"{framework} is not yet supported locally; export the model to ONNX, or use --backend sagemaker "
         f"(here: {known})"

@@ -74,7 +74,8 @@ class Manifest:
 
     `target` has the texts device, os, arch (Neo's word, as "X86_64"), triple, mcpu, mattr and tvm.
     `verification` has max_abs_difference, max_rel_difference, tolerance, inputs ("given" or "generated")
-    and reference (as "onnxruntime 1.32"). `stages` are seconds.
+    and reference (as "onnxruntime 1.32"). `stages` are seconds. `classes` gives, for an output of whole
+    numbers that are places in a list of class labels, that list; older artifacts leave it out.
     """
 
     name: str
@@ -93,6 +94,7 @@ class Manifest:
     verification: Mapping[str, Any] | None = None
     stages: Mapping[str, float] = field(default_factory=dict)
     created: str = ""
+    classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     format: int = FORMAT
 
     @property
@@ -130,6 +132,11 @@ class Manifest:
         return cls(**{f.name: _READERS[f.name](source) for f in fields(cls)})
 
 
+def _classes(source: Fields) -> dict[str, tuple[str, ...]]:
+    listed = source.mapping("classes", list) if "classes" in source.values else {}
+    return {name: tuple(map(str, labels)) for name, labels in (listed or {}).items()}
+
+
 _READERS: dict[str, Any] = {
     **{
         name: lambda source, name=name: source.text(name)
@@ -143,6 +150,7 @@ _READERS: dict[str, Any] = {
     "files": lambda source: source.mapping("files", str),
     "verification": lambda source: source.mapping("verification", optional=True),
     "stages": lambda source: source.mapping("stages", float),
+    "classes": _classes,
     "format": lambda source: source.count("format"),
 }
 

@@ -7,8 +7,18 @@ from pathlib import Path
 from neo_magics.capture.archive import EXTRAS
 from neo_magics.errors import InputError
 
-_SUFFIXES = {"PYTORCH": (".pt2", ".pth", ".pt"), "ONNX": (".onnx",)}
-_WORDS = {"PYTORCH": ("pth", "PyTorch"), "ONNX": ("onnx", "ONNX")}
+_SUFFIXES = {
+    "PYTORCH": (".pt2", ".pth", ".pt"),
+    "ONNX": (".onnx",),
+    "XGBOOST": (".model", ".json", ".ubj"),
+    "SKLEARN": (".skops", ".joblib", ".pkl", ".txt"),
+}
+_WORDS = {
+    "PYTORCH": ("pth", "PyTorch"),
+    "ONNX": ("onnx", "ONNX"),
+    "XGBOOST": ("model", "XGBoost"),
+    "SKLEARN": ("skops", "scikit-learn"),
+}
 
 
 def model_file(folder: Path, framework: str) -> Path:

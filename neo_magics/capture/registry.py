@@ -36,8 +36,20 @@ class Framework:
 FRAMEWORKS = (
     Framework("KERAS", ("keras", "tf_keras"), (".h5", ".keras"), "a Keras model, .h5, .keras"),
     Framework("TENSORFLOW", ("tensorflow",), (".pb", ".pbtxt"), "a tf.Module, a SavedModel folder, .pb"),
-    Framework("XGBOOST", ("xgboost",), (".model", ".ubj"), "a Booster or XGBoost estimator, .model"),
-    Framework("SKLEARN", ("sklearn",), (".skops", ".joblib"), "a scikit-learn estimator or pipeline"),
+    Framework(
+        "XGBOOST",
+        ("xgboost",),
+        (".model", ".ubj", ".json"),
+        "a Booster or XGBoost estimator, .json, .ubj, .model",
+        "neo_magics.capture.xgboost",
+    ),
+    Framework(
+        "SKLEARN",
+        ("sklearn", "lightgbm"),
+        (".skops", ".joblib", ".pkl"),
+        "a scikit-learn estimator or pipeline, .skops; a LightGBM Booster or estimator",
+        "neo_magics.capture.sklearn",
+    ),
     Framework("MXNET", ("mxnet",), (".params",), "a Gluon block, -symbol.json with .params"),
     Framework("TFLITE", ("tflite", "ai_edge_litert", "tflite_runtime"), (".tflite",), "a .tflite file"),
     Framework("DARKNET", (), (".cfg", ".weights"), ".cfg with .weights"),

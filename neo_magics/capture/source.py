@@ -19,6 +19,8 @@ from neo_magics.errors import InputError
 _SOURCES = {
     "PYTORCH": "neo_magics.capture.source_pytorch",
     "ONNX": "neo_magics.capture.source_onnx",
+    "XGBOOST": "neo_magics.capture.source_xgboost",
+    "SKLEARN": "neo_magics.capture.source_sklearn",
 }
 
 

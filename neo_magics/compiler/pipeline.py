@@ -140,6 +140,7 @@ def compile_model(request: CompileRequest, emit: Emit) -> Manifest:
         library=library,
         stages=stages.seconds,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
+        classes=imported.classes,
     )
     return manifest.write(request.out)
 

@@ -77,11 +77,12 @@ def _with_loading(emit: Emitter, seconds: float) -> Callable[[Event], None]:
 
 def _load_tools(framework: str) -> None:
     """Import TVM, and PyTorch only where the model needs it: TVM would import it for nothing, in seconds."""
-    from neo_magics.runtime.libraries import keep_torch_out
+    from neo_magics.runtime.libraries import keep_torch_out, let_torch_in
 
     if framework != "PYTORCH":
         keep_torch_out()
     importlib.import_module("neo_magics.compiler.pipeline")
+    let_torch_in()
 
 
 def verify(context: CompileContext) -> None:

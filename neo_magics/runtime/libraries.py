@@ -29,6 +29,12 @@ def keep_torch_out() -> None:
         sys.modules["torch"] = None  # type: ignore[assignment]  # makes `import torch` an ImportError
 
 
+def let_torch_in() -> None:
+    """Undo `keep_torch_out` once TVM is loaded: SciPy looks into `sys.modules` and stumbles over the gap."""
+    if sys.modules.get("torch", sys) is None:
+        del sys.modules["torch"]
+
+
 @functools.cache
 def load_runtime() -> ModuleType:
     """Load TVM's runtime into this process, once; returns the `tvm_ffi` module.

@@ -46,6 +46,11 @@ class CompiledModel:
         """Name, shape and dtype of each output, in order."""
         return self.manifest.outputs
 
+    @property
+    def classes(self) -> Mapping[str, tuple[str, ...]]:
+        """For an output of places in a list of class labels, the labels by the output's name."""
+        return self.manifest.classes
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The output, or the tuple of outputs."""
         outputs = self._call(self._binder.by_name(args, kwargs))

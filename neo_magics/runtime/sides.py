@@ -11,7 +11,12 @@ if TYPE_CHECKING:
     from neo_magics.runtime.arrays import Array
 
 SOURCE, ARTIFACT = "source", "artifact"
-_SOURCE_LABELS = {"PYTORCH": "PyTorch", "ONNX": "ONNX Runtime"}
+_SOURCE_LABELS = {
+    "PYTORCH": "PyTorch",
+    "ONNX": "ONNX Runtime",
+    "XGBOOST": "XGBoost",
+    "SKLEARN": "scikit-learn",
+}
 
 
 class Runnable(Protocol):

@@ -29,8 +29,6 @@ def test_all_nine_frameworks_of_neo_are_known() -> None:
     [
         ("keras.src.models", "KERAS"),
         ("tensorflow.python.module", "TENSORFLOW"),
-        ("xgboost.core", "XGBOOST"),
-        ("sklearn.svm", "SKLEARN"),
         ("mxnet.gluon", "MXNET"),
         ("tflite.Model", "TFLITE"),
     ],

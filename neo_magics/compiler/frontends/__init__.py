@@ -19,6 +19,8 @@ __all__ = ["ImportedModel", "import_model"]
 _IMPORTERS = {
     "PYTORCH": "neo_magics.compiler.frontends.pytorch",
     "ONNX": "neo_magics.compiler.frontends.onnx",
+    "XGBOOST": "neo_magics.compiler.frontends.xgboost",
+    "SKLEARN": "neo_magics.compiler.frontends.sklearn",
 }
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from neo_magics.artifact.manifest import TensorSpec
@@ -15,7 +16,8 @@ class ImportedModel:
     `module` has one function, "main": its parameters are `inputs` in order, its weights constants in its
     body, its result always a tuple in the order of `outputs`. Free dimensions are TIR variables in it and
     names in the specs; the same name means the same size. `derived_input_config` is the DataInputConfig
-    that was used or derived, as JSON.
+    that was used or derived, as JSON. `classes` gives, for an output of whole numbers, the texts that they
+    stand for.
     """
 
     module: Any  # tvm.IRModule
@@ -23,3 +25,4 @@ class ImportedModel:
     outputs: tuple[TensorSpec, ...]
     framework_version: str
     derived_input_config: str
+    classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

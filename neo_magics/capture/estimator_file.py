@@ -1,0 +1,105 @@
+"""scikit-learn's models in files: skops, which runs no code of the file; a pickle where it is trusted."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from neo_magics.errors import CaptureError, InputError, UntrustedPickleError
+
+SKOPS = "model.skops"
+PICKLE = "model.joblib"
+# Classes of the libraries themselves that skops does not list yet; they hold numbers and nothing that runs.
+_HARMLESS = (
+    "numpy.dtype",
+    "sklearn.tree._",
+    "sklearn.ensemble._",
+    "sklearn.neighbors._",
+    "sklearn.metrics._dist_metrics.",
+    "sklearn.neural_network._",
+    "sklearn.calibration._",
+    "sklearn.utils._bunch.Bunch",
+    "sklearn._loss.",
+)
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def write_estimator(model: Any, *, trust_pickle: bool) -> tuple[str, bytes]:
+    """The file's name and content; a pickle only with `trust_pickle` and where skops is not installed."""
+    try:
+        import skops.io
+    except ImportError as error:
+        if not trust_pickle:
+            raise CaptureError(
+                "Saving a scikit-learn model without a pickle needs skops, which is not installed.",
+                hint="pip install 'neo-magics[sklearn]'; or --trust-pickle sends the model as a pickle.",
+            ) from error
+        return PICKLE, _pickled(model)
+    try:
+        return SKOPS, _undated(skops.io.dumps(model))
+    except Exception as error:
+        if trust_pickle:
+            return PICKLE, _pickled(model)
+        raise CaptureError(
+            f"skops cannot save a {type(model).__name__}: {str(error).strip()[:300]}",
+            hint="--trust-pickle sends the model as a pickle.",
+        ) from error
+
+
+def read_estimator(path: Path, *, trust_pickle: bool = False) -> Any:
+    """The estimator in `path`.
+
+    Raises `UntrustedPickleError` for a pickle, or a skops file with classes of others, that is not trusted.
+    """
+    if not zipfile.is_zipfile(path):
+        return _unpickled(path, trust_pickle)
+    import skops.io
+
+    try:
+        foreign = skops.io.get_untrusted_types(file=path)
+        others = [name for name in foreign if not name.startswith(_HARMLESS)]
+        if others and not trust_pickle:
+            raise UntrustedPickleError(
+                f"{path.name} names classes that are not scikit-learn's: {', '.join(others[:8])}.",
+                hint="If you trust the file, say --trust-pickle.",
+            )
+        return skops.io.load(path, trusted=foreign)
+    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"skops cannot read {path.name}: {str(error).strip()[:300]}",
+            hint="Save the model again, with the version of scikit-learn that is installed here.",
+        ) from error
+
+
+def _pickled(model: Any) -> bytes:
+    import joblib
+
+    stream = io.BytesIO()
+    joblib.dump(model, stream)
+    return stream.getvalue()
+
+
+def _unpickled(path: Path, trust_pickle: bool) -> Any:
+    if not trust_pickle:
+        raise UntrustedPickleError(
+            f"{path.name} is read by running a pickle, which runs whatever code is in it.",
+            hint="Save the model with skops.io.dump(model, 'model.skops'); or, if you trust the file, "
+            "say --trust-pickle.",
+        )
+    import joblib
+
+    try:
+        return joblib.load(path)
+    except Exception as error:
+        raise InputError(f"joblib cannot read {path.name}: {str(error).strip()[:300]}") from error
+
+
+def _undated(content: bytes) -> bytes:
+    """The same zip without the time at which it was written."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as source, zipfile.ZipFile(stream, "w") as target:
+        for name in sorted(source.namelist()):
+            target.writestr(zipfile.ZipInfo(name, _EPOCH), source.read(name), zipfile.ZIP_DEFLATED)
+    return stream.getvalue()

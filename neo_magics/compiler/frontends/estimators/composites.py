@@ -1,0 +1,198 @@
+"""Estimators made of estimators: pipelines, columns, votes and calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from tvm import relax
+
+from neo_magics.compiler.frontends.estimators.common import (
+    WIDE,
+    Classes,
+    most_probable,
+    normalised,
+    two_columns,
+)
+from neo_magics.compiler.frontends.estimators.preprocessing import select
+from neo_magics.compiler.frontends.tabular import Graph
+
+Parts = Iterator[tuple[str, Any]]
+
+
+def run_pipeline(graph: Graph, model: Any, x: Any) -> Any:
+    """Pipeline."""
+    for _name, step in pipeline_parts(model):
+        x = _convert(graph, step, x)
+    return x
+
+
+def pipeline_parts(model: Any) -> Parts:
+    """The steps that do something."""
+    return ((name, step) for name, step in model.steps if not (step is None or isinstance(step, str)))
+
+
+def transform_columns(graph: Graph, model: Any, x: Any) -> Any:
+    """ColumnTransformer over numbered columns."""
+    found = []
+    for _name, transformer, columns in model.transformers_:
+        places = _places(columns, int(model.n_features_in_))
+        if not len(places) or (isinstance(transformer, str) and transformer == "drop"):
+            continue
+        part = select(graph, places, x)
+        found.append(
+            graph.cast(part if isinstance(transformer, str) else _convert(graph, transformer, part), WIDE)
+        )
+    return graph.emit(relax.op.concat(found, 1))
+
+
+def columns_parts(model: Any) -> Parts:
+    """The fitted transformers."""
+    return ((name, part) for name, part, _columns in model.transformers_ if not isinstance(part, str))
+
+
+def columns_problems(model: Any) -> list[str]:
+    """A compiled model has a table of numbers, whose columns have no names."""
+    named = [name for name, _part, columns in model.transformers_ if not _is_numbered(columns)]
+    return [f"columns by name or function ({', '.join(named)})"] if named else []
+
+
+def _is_numbered(columns: Any) -> bool:
+    return isinstance(columns, slice) or np.asarray(columns).dtype.kind in "iub" or not len(columns)
+
+
+def _places(columns: Any, features: int) -> Any:
+    chosen = columns if isinstance(columns, slice) else np.asarray(columns, None if len(columns) else int)
+    return np.arange(features)[chosen]
+
+
+def unite(graph: Graph, model: Any, x: Any) -> Any:
+    """FeatureUnion."""
+    weights = model.transformer_weights or {}
+    found = []
+    for name, part in union_parts(model):
+        value = graph.cast(_convert(graph, part, x), WIDE)
+        if name in weights:
+            value = graph.emit(relax.op.multiply(value, graph.const(weights[name], WIDE)))
+        found.append(value)
+    return graph.emit(relax.op.concat(found, 1))
+
+
+def union_parts(model: Any) -> Parts:
+    """The transformers."""
+    return ((name, part) for name, part in model.transformer_list if not isinstance(part, str))
+
+
+def vote(graph: Graph, model: Any, x: Any) -> Classes:
+    """VotingClassifier: the mean of the probabilities, or the most frequent class."""
+    weights = model._weights_not_none
+    parts = [_convert(graph, part, x) for part in model.estimators_]
+    if model.voting == "soft":
+        return most_probable(graph, _average(graph, [part.probability for part in parts], weights))
+    classes = graph.const(np.arange(len(model.classes_))[None], "int64")
+    votes = []
+    for part in parts:
+        place = graph.emit(relax.op.expand_dims(graph.cast(part.place, "int64"), 1))
+        votes.append(graph.cast(graph.emit(relax.op.equal(place, classes)), WIDE))
+    return Classes(graph.emit(relax.op.argmax(_average(graph, votes, weights), 1)), None)
+
+
+def vote_mean(graph: Graph, model: Any, x: Any) -> Any:
+    """VotingRegressor."""
+    parts = [graph.cast(_convert(graph, part, x), WIDE) for part in model.estimators_]
+    return _average(graph, parts, model._weights_not_none)
+
+
+def vote_parts(model: Any) -> Parts:
+    """The fitted estimators."""
+    names = [name for name, part in model.estimators if part not in ("drop", None)]
+    return zip(names, model.estimators_, strict=True)
+
+
+def vote_problems(model: Any) -> list[str]:
+    """Soft votes need probabilities."""
+    lacking = getattr(model, "voting", "") == "soft" and not all(
+        hasattr(part, "predict_proba") for part in model.estimators_
+    )
+    return ["an estimator without probabilities"] if lacking else []
+
+
+def calibrate(graph: Graph, model: Any, x: Any) -> Classes:
+    """CalibratedClassifierCV by sigmoid, over probabilities or decision values of linear models."""
+    found = [_calibrated(graph, part, x) for part in model.calibrated_classifiers_]
+    return most_probable(graph, _average(graph, found, None))
+
+
+def calibrate_parts(model: Any) -> Parts:
+    """The estimators inside."""
+    return ((f"fold{n}", part.estimator) for n, part in enumerate(model.calibrated_classifiers_))
+
+
+def calibrate_problems(model: Any) -> list[str]:
+    """Isotonic and temperature calibration are not supported; nor are decision values that are not linear."""
+    found = [f"method={model.method!r}"] if model.method != "sigmoid" else []
+    inner = {
+        type(part.estimator).__name__
+        for part in model.calibrated_classifiers_
+        if not _has_scores(part.estimator)
+    }
+    return found + [f"the decision values of {name}" for name in sorted(inner)]
+
+
+def _has_scores(model: Any) -> bool:
+    return hasattr(model, "coef_") or not hasattr(model, "decision_function")
+
+
+def _calibrated(graph: Graph, part: Any, x: Any) -> Any:
+    from neo_magics.compiler.frontends.estimators.linear import regress_linear
+
+    model = part.estimator
+    if hasattr(model, "decision_function"):
+        scores = regress_linear(graph, model, x)
+    else:
+        scores = _convert(graph, model, x).probability
+        scores = graph.columns(scores, 1, 2) if len(part.classes) == 2 else scores
+    slope = np.array([-each.a_ for each in part.calibrators])
+    shift = np.array([-each.b_ for each in part.calibrators])
+    scaled = graph.emit(relax.op.multiply(scores, graph.const(slope[None], WIDE)))
+    chance = graph.emit(relax.op.sigmoid(graph.emit(relax.op.add(scaled, graph.const(shift[None], WIDE)))))
+    return two_columns(graph, chance) if len(part.classes) == 2 else normalised(graph, chance)
+
+
+def _average(graph: Graph, values: list[Any], weights: Any) -> Any:
+    shares = np.ones(len(values)) if weights is None else np.asarray(weights, np.float64)
+    total = None
+    for value, share in zip(values, shares, strict=True):
+        part = value if share == 1 else graph.emit(relax.op.multiply(value, graph.const(share, WIDE)))
+        total = part if total is None else graph.emit(relax.op.add(total, part))
+    return graph.emit(relax.op.divide(total, graph.const(float(shares.sum()), WIDE)))
+
+
+def _convert(graph: Graph, model: Any, x: Any) -> Any:
+    from neo_magics.compiler.frontends.estimators.registry import convert
+
+    return convert(graph, model, x)
+
+
+CONVERTERS: dict[str, Any] = {
+    "Pipeline": run_pipeline,
+    "ColumnTransformer": transform_columns,
+    "FeatureUnion": unite,
+    "VotingClassifier": vote,
+    "VotingRegressor": vote_mean,
+    "CalibratedClassifierCV": calibrate,
+}
+PARTS: dict[str, Any] = {
+    "Pipeline": pipeline_parts,
+    "ColumnTransformer": columns_parts,
+    "FeatureUnion": union_parts,
+    "VotingClassifier": vote_parts,
+    "VotingRegressor": vote_parts,
+    "CalibratedClassifierCV": calibrate_parts,
+}
+PROBLEMS: dict[str, Any] = {
+    "ColumnTransformer": columns_problems,
+    "VotingClassifier": vote_problems,
+    "CalibratedClassifierCV": calibrate_problems,
+}

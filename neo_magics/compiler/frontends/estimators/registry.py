@@ -1,0 +1,38 @@
+"""Which converter takes which estimator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from neo_magics.compiler.frontends.estimators import composites, linear, neighbours, preprocessing, trees
+from neo_magics.compiler.frontends.tabular import Graph
+
+_FAMILIES = (trees, linear, neighbours, preprocessing, composites)
+
+
+def convert(graph: Graph, model: Any, x: Any) -> Any:
+    """The converter's result for `model`; it was checked with `problems` before."""
+    return _table("CONVERTERS")[type(model).__name__](graph, model, x)
+
+
+def problems(model: Any) -> list[str]:
+    """What of `model` itself (not of its parts) is not supported."""
+    name = type(model).__name__
+    if name not in _table("CONVERTERS") or not type(model).__module__.startswith("sklearn."):
+        return [f"{type(model).__module__.partition('.')[0]}'s {name}"]
+    check = _table("PROBLEMS").get(name)
+    return [f"{name} with {problem}" for problem in check(model)] if check else []
+
+
+def parts(model: Any) -> Iterator[tuple[str, Any]]:
+    """The estimators inside of `model` by name, as far as converters convert them one by one."""
+    of = _table("PARTS").get(type(model).__name__)
+    yield from of(model) if of else ()
+
+
+def _table(name: str) -> dict[str, Any]:
+    merged: dict[str, Any] = {}
+    for family in _FAMILIES:
+        merged.update(getattr(family, name, {}))
+    return merged

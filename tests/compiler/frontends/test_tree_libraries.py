@@ -1,0 +1,165 @@
+"""LightGBM's models and scikit-learn's trees: labels exactly, numbers to 1e-12."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn import ensemble, tree
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris
+
+from neo_magics.capture import capture
+from neo_magics.errors import UnsupportedOperatorsError
+from tests.compiler.frontends.oracle import agrees, imported
+
+lightgbm = pytest.importorskip("lightgbm")
+
+X, Y = load_diabetes(return_X_y=True)
+TIGHT = 1e-12
+NAMES = np.array(["setosa", "versicolor", "virginica"])
+
+
+def holes(x: np.ndarray, share: float = 0.3) -> np.ndarray:
+    return np.where(np.random.default_rng(0).random(x.shape) < share, np.nan, x)
+
+
+def boosted(x: Any = X, y: Any = Y, rounds: int = 5, **parameters: Any) -> Any:
+    options = {"verbose": -1, "num_threads": 1, "num_leaves": 9, **parameters}
+    return lightgbm.train(options, lightgbm.Dataset(x, y), rounds)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"objective": "regression"},
+        {"objective": "regression", "reg_sqrt": True},
+        {"objective": "poisson"},
+        {"objective": "quantile", "alpha": 0.3},
+        {"objective": "regression", "boosting": "rf", "bagging_freq": 1, "bagging_fraction": 0.6},
+        {"objective": "regression", "boosting": "dart"},
+    ],
+    ids=str,
+)
+def test_lightgbm(parameters: dict[str, Any]) -> None:
+    result = agrees(boosted(**parameters), X, tolerance=TIGHT)
+    assert str(result.outputs[0]) == "prediction: float64[n]"
+
+
+def test_lightgbm_with_missing_values() -> None:
+    agrees(boosted(holes(X)), holes(X, 0.5), tolerance=TIGHT)
+    agrees(boosted(X), holes(X, 0.5), tolerance=TIGHT)  # then a missing value counts as zero
+
+
+@pytest.mark.parametrize("load", [load_breast_cancer, load_iris])
+@pytest.mark.parametrize("objective", [None, "multiclassova"])
+def test_lightgbm_classifiers(load: Any, objective: str | None) -> None:
+    x, y = load(return_X_y=True)
+    if objective and len(set(y)) < 3:
+        pytest.skip("one against all needs three classes")
+    model = lightgbm.LGBMClassifier(n_estimators=4, n_jobs=1, verbose=-1, objective=objective).fit(x, y)
+    agrees(model, x, tolerance=TIGHT)
+
+
+def test_lightgbm_is_refused_by_name_where_it_cannot_be_compiled(tmp_path: Path) -> None:
+    x = np.column_stack([np.arange(300) % 7, np.linspace(0, 1, 300)])
+    data = lightgbm.Dataset(x, x[:, 0] % 2, categorical_feature=[0])
+    model = lightgbm.train(
+        {"verbose": -1, "num_threads": 1, "min_data_per_group": 1, "cat_smooth": 1}, data, 2
+    )
+    capture(model).unpack_into(tmp_path)
+    with pytest.raises(UnsupportedOperatorsError, match="categorical splits"):
+        imported(tmp_path, "SKLEARN")
+
+
+REGRESSORS = [
+    tree.DecisionTreeRegressor(max_depth=5),
+    tree.DecisionTreeRegressor(max_depth=1),
+    tree.ExtraTreeRegressor(random_state=0),
+    ensemble.RandomForestRegressor(5, random_state=0),
+    ensemble.ExtraTreesRegressor(5, random_state=0),
+    ensemble.GradientBoostingRegressor(n_estimators=6),
+    ensemble.GradientBoostingRegressor(n_estimators=6, init="zero", loss="huber"),
+    ensemble.HistGradientBoostingRegressor(max_iter=6),
+    ensemble.HistGradientBoostingRegressor(max_iter=6, loss="poisson"),
+]
+CLASSIFIERS = [
+    tree.DecisionTreeClassifier(max_depth=5, random_state=0),
+    tree.ExtraTreeClassifier(random_state=0),
+    ensemble.RandomForestClassifier(7, random_state=0),
+    ensemble.ExtraTreesClassifier(5, random_state=0),
+    ensemble.GradientBoostingClassifier(n_estimators=3),
+    ensemble.HistGradientBoostingClassifier(max_iter=3),
+]
+
+
+@pytest.mark.parametrize("model", REGRESSORS, ids=str)
+def test_regressors(model: Any) -> None:
+    agrees(model.fit(X, Y), X, tolerance=TIGHT)
+
+
+@pytest.mark.parametrize("load", [load_breast_cancer, load_iris, load_digits])
+@pytest.mark.parametrize("model", CLASSIFIERS, ids=str)
+def test_classifiers(model: Any, load: Any) -> None:
+    x, y = load(return_X_y=True)
+    agrees(model.fit(x[:300], y[:300]), x, tolerance=TIGHT)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_values_on_a_threshold(dtype: str) -> None:
+    model = ensemble.RandomForestRegressor(5, random_state=0).fit(X.astype("float32"), Y)
+    cuts = np.unique(np.concatenate([part.tree_.threshold for part in model.estimators_]))
+    near = np.concatenate([cuts, np.nextafter(cuts, -9), np.nextafter(cuts, 9), np.float32(cuts)])
+    agrees(model, np.random.default_rng(0).choice(near, (300, 10)).astype(dtype), tolerance=TIGHT)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        ensemble.HistGradientBoostingRegressor(max_iter=4),
+        ensemble.RandomForestRegressor(4, random_state=0),
+        tree.DecisionTreeRegressor(max_depth=6),
+    ],
+    ids=str,
+)
+def test_missing_values(model: Any) -> None:
+    agrees(model.fit(holes(X), Y), holes(X, 0.5), tolerance=TIGHT)
+
+
+def test_missing_values_alone_on_one_side_of_a_split() -> None:
+    x = np.array([[np.nan]] * 30 + [[1.0]] * 30)
+    model = ensemble.HistGradientBoostingRegressor(max_iter=2, min_samples_leaf=5).fit(
+        x, np.arange(60.0) // 30
+    )
+    agrees(model, np.array([[np.nan], [1.0], [1e300], [-1e300], [np.inf], [-np.inf]]), tolerance=TIGHT)
+
+
+def test_several_outputs() -> None:
+    forest = ensemble.RandomForestRegressor(4, random_state=0).fit(X, np.stack([Y, -Y], 1))
+    result = agrees(forest, X, tolerance=TIGHT)
+    assert str(result.outputs[0]) == "prediction: float64[n, 2]"
+    x, y = load_iris(return_X_y=True)
+    both = ensemble.RandomForestClassifier(4, random_state=0).fit(x, np.stack([y, y % 2], 1))
+    result = agrees(both, x, tolerance=TIGHT)
+    assert [spec.name for spec in result.outputs] == ["label0", "probability0", "label1", "probability1"]
+
+
+def test_texts_as_labels_become_places_with_names() -> None:
+    x, y = load_iris(return_X_y=True)
+    result = agrees(tree.DecisionTreeClassifier().fit(x, NAMES[y]), x, tolerance=TIGHT)
+    assert result.classes == {"label": ("setosa", "versicolor", "virginica")}
+
+
+def test_whole_numbers_as_labels_stay() -> None:
+    x, y = load_iris(return_X_y=True)
+    result = agrees(ensemble.RandomForestClassifier(3, random_state=0).fit(x, y * 10 - 5), x, tolerance=TIGHT)
+    assert result.classes == {}
+
+
+def test_refusals_name_everything_at_once(tmp_path: Path) -> None:
+    first = tree.DecisionTreeRegressor()
+    model = ensemble.GradientBoostingRegressor(n_estimators=2, init=first).fit(X, Y)
+    capture(model).unpack_into(tmp_path)
+    with pytest.raises(UnsupportedOperatorsError, match="init=DecisionTreeRegressor"):
+        imported(tmp_path, "SKLEARN")
