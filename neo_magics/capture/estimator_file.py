@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,13 @@ _HARMLESS = (
     "sklearn.metrics._dist_metrics.",
     "sklearn.neural_network._",
     "sklearn.calibration._",
+    "sklearn.feature_selection._",
     "sklearn.utils._bunch.Bunch",
     "sklearn._loss.",
 )
 _EPOCH = (1980, 1, 1, 0, 0, 0)
+_SCHEMA = "schema.json"
+_ADDRESS = re.compile(r'("__id__": |"file": ")(\d+)')
 
 
 def write_estimator(model: Any, *, trust_pickle: bool) -> tuple[str, bytes]:
@@ -38,7 +42,7 @@ def write_estimator(model: Any, *, trust_pickle: bool) -> tuple[str, bytes]:
             ) from error
         return PICKLE, _pickled(model)
     try:
-        return SKOPS, _undated(skops.io.dumps(model))
+        return SKOPS, _reproducible(skops.io.dumps(model))
     except Exception as error:
         if trust_pickle:
             return PICKLE, _pickled(model)
@@ -96,10 +100,18 @@ def _unpickled(path: Path, trust_pickle: bool) -> Any:
         raise InputError(f"joblib cannot read {path.name}: {str(error).strip()[:300]}") from error
 
 
-def _undated(content: bytes) -> bytes:
-    """The same zip without the time at which it was written."""
+def _reproducible(content: bytes) -> bytes:
+    """The same zip without the time of writing, and with numbers from 0 for the addresses of objects."""
     stream = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(content)) as source, zipfile.ZipFile(stream, "w") as target:
-        for name in sorted(source.namelist()):
-            target.writestr(zipfile.ZipInfo(name, _EPOCH), source.read(name), zipfile.ZIP_DEFLATED)
+        schema = source.read(_SCHEMA).decode()
+        numbers: dict[str, str] = {}
+        for found in _ADDRESS.finditer(schema):
+            numbers.setdefault(found[2], str(len(numbers)))
+        members = {_SCHEMA: _ADDRESS.sub(lambda m: m[1] + numbers[m[2]], schema).encode()}
+        for name in source.namelist():
+            stem, dot, suffix = name.partition(".")
+            members.setdefault(numbers.get(stem, stem) + dot + suffix, source.read(name))
+        for name, member in sorted(members.items()):
+            target.writestr(zipfile.ZipInfo(name, _EPOCH), member, zipfile.ZIP_DEFLATED)
     return stream.getvalue()

@@ -74,7 +74,7 @@ def test_object_files_are_named_where_there_is_no_library(folder):
     assert SAMPLE.write(folder).objects == ()
 
 
-@pytest.mark.parametrize("name", sorted(json.loads(json.dumps(vars(SAMPLE), default=str))))
+@pytest.mark.parametrize("name", sorted({*json.loads(json.dumps(vars(SAMPLE), default=str))} - {"classes"}))
 def test_a_missing_field_is_named(folder, name):
     SAMPLE.write(folder)
     body = json.loads((folder / MANIFEST).read_text())
@@ -149,3 +149,11 @@ def test_the_meta_file_says_what_dlr_reads(folder):
 def test_a_spec_reads_as_a_person_writes_it():
     assert str(SAMPLE.inputs[0]) == "x: float32[n, 3, 8, 8]"
     assert math.prod(SAMPLE.params[0].shape) * 4 == SAMPLE.params[0].nbytes
+
+
+def test_class_labels_are_kept_and_older_artifacts_have_none(folder):
+    named = replace(SAMPLE, classes={"label": ("a", "b")})
+    assert Manifest.read(named.write(folder) and folder).classes == {"label": ("a", "b")}
+    body = json.loads((folder / MANIFEST).read_text())
+    del body["classes"]
+    assert Manifest.from_json(json.dumps(body)).classes == {}

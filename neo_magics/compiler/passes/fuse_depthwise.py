@@ -7,7 +7,7 @@ from typing import Any
 import tvm
 from tvm import relax, tirx
 from tvm.relax.expr_functor import PyExprMutator, mutator
-from tvm.s_tir import Schedule
+from tvm.s_tir import SBlockRealize, Schedule
 
 from neo_magics.compiler.kernels import KERNEL
 from neo_magics.compiler.kernels.conv2d import CONV2D
@@ -118,6 +118,8 @@ def _again(call: Any, arguments: list[Any]) -> Any:
 def _with_block(func: tirx.PrimFunc | None, kind: str) -> Schedule | None:
     """A schedule of `func` if its one convolution is of this kind."""
     if func is None:
+        return None
+    if not isinstance(func.body, SBlockRealize):  # written as plain loops: trees, sorting
         return None
     sch = Schedule(tvm.IRModule({"main": func}))
     kinds = [loops.annotation(sch, block, KERNEL) for block in loops.blocks(sch)]

@@ -45,7 +45,7 @@ REGRESSORS = [
     svm.SVR(kernel="poly", degree=2),
     neighbors.KNeighborsRegressor(),
     neighbors.KNeighborsRegressor(weights="distance", metric="manhattan"),
-    neural_network.MLPRegressor((5,), max_iter=30, random_state=0),
+    neural_network.MLPRegressor(hidden_layer_sizes=(5,), max_iter=30, random_state=0),
     ensemble.VotingRegressor([("a", linear_model.Ridge()), ("b", ensemble.RandomForestRegressor(3))]),
     scaled(ensemble.HistGradientBoostingRegressor(max_iter=3)),
 ]
@@ -98,7 +98,9 @@ def test_regressors(model: Any) -> None:
 @pytest.mark.parametrize("model", CLASSIFIERS, ids=lambda model: str(model)[:60])
 def test_classifiers(model: Any, load: Any) -> None:
     x, y = load(return_X_y=True)
-    agrees(scaled(model).fit(x, y), x, tolerance=CLOSE)
+    # scikit-learn's own distances are less exact than ours where it multiplies matrices to get them.
+    tolerance = 1e-6 if isinstance(model, neighbors.KNeighborsClassifier) else CLOSE
+    agrees(scaled(model).fit(x, y), x, tolerance=tolerance)
 
 
 @pytest.mark.parametrize("model", TRANSFORMERS, ids=str)
@@ -169,7 +171,7 @@ def test_all_that_is_not_supported_is_named_at_once_with_its_place(tmp_path: Pat
     model = pipeline.Pipeline(
         [
             ("first", preprocessing.QuantileTransformer(n_quantiles=10)),
-            ("second", preprocessing.SplineTransformer()),
+            ("second", preprocessing.PowerTransformer()),
             ("last", neighbors.KNeighborsClassifier(metric="chebyshev")),
         ]
     ).fit(x, y)
@@ -178,7 +180,7 @@ def test_all_that_is_not_supported_is_named_at_once_with_its_place(tmp_path: Pat
         imported(tmp_path, "SKLEARN")
     for words in (
         "QuantileTransformer in first",
-        "SplineTransformer in second",
+        "PowerTransformer in second",
         "metric='chebyshev' in last",
     ):
         assert words in caught.value.message

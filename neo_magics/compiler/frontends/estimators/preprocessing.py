@@ -185,6 +185,16 @@ def ordinal_problems(model: Any) -> list[str]:
     return found + ([f"handle_unknown={model.handle_unknown!r}"] if model.handle_unknown != "error" else [])
 
 
+def pass_on(_graph: Graph, _model: Any, x: Any) -> Any:
+    """FunctionTransformer without a function, which ColumnTransformer makes of "passthrough"."""
+    return x
+
+
+def function_problems(model: Any) -> list[str]:
+    """Code of the user's own cannot be compiled."""
+    return [] if model.func is None else ["a function"]
+
+
 CONVERTERS: dict[str, Any] = {
     "StandardScaler": scale_standard,
     "RobustScaler": scale_robust,
@@ -196,6 +206,7 @@ CONVERTERS: dict[str, Any] = {
     **dict.fromkeys(
         ("SelectKBest", "SelectPercentile", "VarianceThreshold", "SelectFromModel", "RFE"), select_supported
     ),
+    "FunctionTransformer": pass_on,
     "PCA": project,
     "TruncatedSVD": project_linear,
     "PolynomialFeatures": expand_polynomial,
@@ -204,6 +215,7 @@ CONVERTERS: dict[str, Any] = {
 }
 PROBLEMS: dict[str, Any] = {
     "SimpleImputer": impute_problems,
+    "FunctionTransformer": function_problems,
     "PolynomialFeatures": polynomial_problems,
     "OneHotEncoder": one_hot_problems,
     "OrdinalEncoder": ordinal_problems,
