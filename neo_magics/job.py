@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from neo_magics.client import Backend
     from neo_magics.runtime import CompiledModel
     from neo_magics.runtime.compare import Comparison
+    from neo_magics.runtime.profile import Profile
 
 POLL_SECONDS = 0.2
 SETTLE_SECONDS = 120.0  # for a measurement; it is bounded itself
@@ -165,6 +166,13 @@ class Job:
 
         self._settle()
         return compare_job(self, x, labels, **options)
+
+    def profile(self, x: Any = None, **options: Any) -> Profile:
+        """Time each kernel of the compiled model now; see `neo_magics.measurement.profile_job`."""
+        from neo_magics.measurement import profile_job
+
+        self._settle()
+        return profile_job(self, x, **options)
 
     @property
     def comparison(self) -> Comparison | None:

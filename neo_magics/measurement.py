@@ -20,6 +20,7 @@ from neo_magics.errors import UsageError
 if TYPE_CHECKING:
     from neo_magics.client import Backend
     from neo_magics.runtime.compare import Comparison, Side
+    from neo_magics.runtime.profile import Profile
     from neo_magics.settings import Settings
 
 
@@ -65,6 +66,25 @@ def compare_job(job: MeasuredJob, x: Any = None, labels: Any = None, **options: 
         )
     save(settings, job.name, comparison.to_dict())
     return comparison
+
+
+def profile_job(job: MeasuredJob, x: Any = None, **options: Any) -> Profile:
+    """Time each kernel of `job`'s compiled model on this machine.
+
+    `x`: an array, tensor, tuple or dict; without it generated inputs. `options` are those of
+    `neo_magics.runtime.profile.profile`: seconds, threads.
+
+    Raises:
+        JobFailedError: the job is not COMPLETED.
+        ArtifactError: the artifact does not run on this machine.
+    """
+    from neo_magics.runtime.profile import profile
+
+    check_runs_here(job.describe()["OutputConfig"])
+    settings = job.backend.settings
+    artifact = job.files.artifact
+    with measuring(settings):
+        return profile(artifact, x, home=settings.home, **options)
 
 
 def _source(folder: Path, description: Mapping[str, Any]) -> Side:

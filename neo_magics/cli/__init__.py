@@ -12,6 +12,7 @@ COMMANDS = {
     "jobs": "list, show, stop and delete compilation jobs",
     "run": "run a compiled model on inputs from a file",
     "bench": "measure a compiled model",
+    "profile": "show where the time of a compiled model goes",
     "serve": "offer the local service over HTTP",
 }
 

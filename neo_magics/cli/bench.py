@@ -16,7 +16,7 @@ def main(words: list[str]) -> int:
 
     show = _say if sys.stderr.isatty() and not args.json else None
     result = benchmark(
-        args.artifact, _inputs(args.input), seconds=args.seconds, threads=args.threads, progress=show
+        args.artifact, read_given(args.input), seconds=args.seconds, threads=args.threads, progress=show
     )
     if show:
         show("")
@@ -38,7 +38,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _inputs(path: Path | None) -> Any:
+def read_given(path: Path | None) -> Any:
+    """The inputs in an .npz by name, the one of an .npy, or None without a path."""
     if path is None:
         return None
     from neo_magics.cli.run import read_inputs

@@ -14,10 +14,14 @@ import tvm
 from tvm import relax
 
 from neo_magics.api.events import Event, LogLine, ProgressEvent, StageEvent
+from neo_magics.artifact.kernels import Kernel, KernelTable
 from neo_magics.artifact.manifest import Manifest
 from neo_magics.compiler import fingerprint
 from neo_magics.compiler.build import build_library, write_params
+from neo_magics.compiler.costs import Costs
+from neo_magics.compiler.frontends.sources import take_sources
 from neo_magics.compiler.instruments import Dumps, Timings
+from neo_magics.compiler.origins import Origins, plain
 from neo_magics.compiler.passes.expand_math import ExpandMath
 from neo_magics.compiler.passes.flatten_rows import FlattenRows
 from neo_magics.compiler.passes.fold_batch_norm import FoldBatchNorm
@@ -28,6 +32,7 @@ from neo_magics.compiler.passes.lift_constants import WEIGHTS, LiftConstants
 from neo_magics.compiler.passes.pack_convolutions import PackConvolutions
 from neo_magics.compiler.passes.pack_matmuls import PackMatmuls
 from neo_magics.compiler.passes.schedule_kernels import KernelReport, ScheduleKernels
+from neo_magics.compiler.ruler import with_ruler
 from neo_magics.compiler.schedules import RULES
 from neo_magics.compiler.targets import CpuTarget, resolve_target
 from neo_magics.errors import CompilationError, NeoMagicsError
@@ -125,7 +130,8 @@ def compile_model(request: CompileRequest, emit: Emit) -> Manifest:
         lowered = optimize(imported.module, target, emit, dump=request.dump)
     with stages.run("build"):
         params = write_params([tensor.numpy() for tensor in lowered.weights], request.out)
-        library = build_library(lowered.module, target, request.out)
+        library = build_library(with_ruler(lowered.module, target.machine), target, request.out)
+        lowered.kernels.write(request.out)
     manifest = Manifest(
         name=request.name,
         framework=request.framework,
@@ -147,24 +153,46 @@ def compile_model(request: CompileRequest, emit: Emit) -> Manifest:
 
 @dataclass(frozen=True)
 class Lowered:
-    """A module that is ready to build, and the weights that its `main` takes as a tuple."""
+    """A module that is ready to build, the weights that its `main` takes as a tuple, and its kernels."""
 
     module: tvm.IRModule
     weights: list[Any]
+    kernels: KernelTable
 
 
 def optimize(module: tvm.IRModule, target: CpuTarget, emit: Emit, *, dump: Path | None = None) -> Lowered:
     """Run the pipeline over an imported module. Raises `CompilationError` where a pass fails."""
-    timings = Timings()
-    instruments = [timings, Dumps(dump)] if dump else [timings]
+    module, named = take_sources(module)
+    timings, origins, costs, kernels = Timings(), Origins(named), Costs(), _Kernels(emit)
+    instruments = [timings, origins, costs, *([Dumps(dump)] if dump else [])]
     with (
         _compiler_errors("optimize"),
         target.tvm,
         tvm.transform.PassContext(opt_level=3, instruments=instruments),
     ):
-        lowered = tvm.transform.Sequential(passes(target, _Kernels(emit)))(module)
+        lowered = tvm.transform.Sequential(passes(target, kernels))(module)
     emit(LogLine("optimize: " + ", ".join(f"{name} {t:.2f} s" for name, t in timings.slowest(SLOWEST))))
-    return Lowered(lowered, list(lowered.attrs[WEIGHTS]))
+    table = _kernel_table(origins, costs, kernels, target)
+    return Lowered(lowered, list(lowered.attrs[WEIGHTS]), table)
+
+
+def _kernel_table(origins: Origins, costs: Costs, kernels: _Kernels, target: CpuTarget) -> KernelTable:
+    """What the instruments saw of the kernels that the result calls."""
+    called = {call.kernel for call in origins.calls}
+    found = [
+        Kernel(
+            name=name,
+            rule=kernels.rules.get(name, ""),
+            operators=origins.operators.get(name) or (plain(name),),
+            flops=cost.flops,
+            bytes_read=cost.bytes_read,
+            bytes_written=cost.bytes_written,
+            arguments=cost.arguments,
+        )
+        for name, cost in costs.costs.items()
+        if name in called
+    ]
+    return KernelTable(tuple(found), tuple(origins.calls), target.machine.lanes)
 
 
 def _describe_target(device: Device, target: CpuTarget) -> dict[str, Any]:
@@ -215,13 +243,15 @@ def _compiler_errors(stage: str) -> Iterator[None]:
 
 
 class _Kernels:
-    """Turns the reports of scheduled kernels into progress, and refusals into log lines."""
+    """Turns the reports of scheduled kernels into progress, and refusals into log lines; keeps the rules."""
 
     def __init__(self, emit: Emit) -> None:
         self.emit = emit
         self.told = 0.0
+        self.rules: dict[str, str] = {}
 
     def __call__(self, report: KernelReport) -> None:
+        self.rules[report.kernel] = report.rule
         for refusal in report.refusals:
             self.emit(LogLine(f"optimize: {report.kernel}: rule {refusal}"))
         if not report.rule:

@@ -1,6 +1,6 @@
-"""How jobs and comparisons look as the value of a cell.
+"""How jobs, comparisons and profiles look as the value of a cell.
 
-Registered by the names of their classes, so that neither is imported for it: both live below the panels.
+Registered by the names of their classes, so that none is imported for it: all live below the panels.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from typing import Any
 
 
 def register(shell: Any) -> None:
-    """Teach the shell's display formatters both classes."""
+    """Teach the shell's display formatters these classes."""
     html = shell.display_formatter.formatters["text/html"]
     plain = shell.display_formatter.formatters["text/plain"]
     html.for_type_by_name("neo_magics.job", "Job", _job_html)
     plain.for_type_by_name("neo_magics.job", "Job", _job_plain)
     html.for_type_by_name("neo_magics.runtime.compare", "Comparison", _comparison_html)
     plain.for_type_by_name("neo_magics.runtime.compare", "Comparison", _comparison_plain)
+    html.for_type_by_name("neo_magics.runtime.profile", "Profile", _profile_html)
 
 
 def _job_html(job: Any) -> str:
@@ -42,3 +43,9 @@ def _comparison_plain(comparison: Any, printer: Any, _cycle: bool) -> None:
     from neo_magics.widgets.comparison_view import comparison_view
 
     printer.text(comparison_text(comparison_view(comparison)))
+
+
+def _profile_html(profile: Any) -> str:
+    from neo_magics.widgets.profile_html import profile_card
+
+    return profile_card(profile)

@@ -1,4 +1,4 @@
-"""%neo jobs, show, logs, stop and delete."""
+"""%neo jobs, show, logs, profile, stop and delete."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from neo_magics.job import Job
 if TYPE_CHECKING:
     from neo_magics.client import Backend
     from neo_magics.magics.shell import NeoMagics
+    from neo_magics.runtime.profile import Profile
     from neo_magics.widgets.table import Table
 
 STATUSES = ("STARTING", "INPROGRESS", "COMPLETED", "FAILED", "STOPPING", "STOPPED")
@@ -57,6 +58,14 @@ def logs(owner: NeoMagics, args: argparse.Namespace) -> None:
     if len(lines) > args.lines:
         print(f"… {len(lines) - args.lines} earlier lines: -n {len(lines)} shows all")
     print("\n".join(lines[-args.lines :]) or "The log is empty.")
+
+
+def profile(owner: NeoMagics, args: argparse.Namespace) -> Profile:
+    """Where the time of a job's compiled model goes."""
+    from neo_magics.magics.expressions import resolve
+
+    x = resolve(args.input, owner.shell.user_ns, "--input") if args.input else None
+    return _job(owner, args).profile(x, seconds=args.seconds, threads=args.threads)
 
 
 def stop(owner: NeoMagics, args: argparse.Namespace) -> None:

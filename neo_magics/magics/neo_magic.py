@@ -82,6 +82,12 @@ def _commands() -> tuple[Command, ...]:
         ("-n", "--lines"),
         {"type": int, "default": 20, "metavar": "N", "help": "at most N lines (default 20)"},
     )
+    given = (("--input",), {"metavar": "VALUE", "help": "inputs: a variable, a tuple or a dict of them"})
+    seconds = (
+        ("--seconds",),
+        {"type": float, "default": 2.0, "metavar": "S", "help": "how long to measure (default 2)"},
+    )
+    threads = (("--threads",), {"type": int, "metavar": "N", "help": "threads (default: one for each core)"})
     every = (
         ("--all",),
         {"action": "store_true", "help": "also the targets that cannot be compiled for here"},
@@ -96,6 +102,13 @@ def _commands() -> tuple[Command, ...]:
         ),
         Command("show", "a job's panel", jobs.show, (name, backend), ("jobs",)),
         Command("logs", "a job's log", jobs.logs, (name, count, backend), ("jobs",)),
+        Command(
+            "profile",
+            "where the time of a job's compiled model goes, kernel by kernel",
+            jobs.profile,
+            (name, given, seconds, threads, backend),
+            ("jobs", "--input", "--seconds", "--threads"),
+        ),
         Command("stop", "ask a job to stop", jobs.stop, (name, backend), ("jobs",)),
         Command(
             "delete",

@@ -36,9 +36,9 @@ def load(path: str | Path, *, threads: int | None = None) -> CompiledModel:
         manifest = Manifest.read(folder)
         check_files(folder, manifest)
         check_machine(manifest.target)
-        entry = _load_entry(folder, manifest)
-        weights = _load_weights(folder, manifest)
-    return CompiledModel(manifest, entry, weights, threads=threads)
+        _library, machine = load_machine(folder, manifest)
+        weights = load_weights(folder, manifest)
+    return CompiledModel(manifest, machine[manifest.entry], weights, threads=threads)
 
 
 @contextmanager
@@ -80,8 +80,8 @@ def check_files(folder: Path, manifest: Manifest) -> None:
             )
 
 
-def _load_entry(folder: Path, manifest: Manifest) -> Any:
-    """The entry function of the library's virtual machine."""
+def load_machine(folder: Path, manifest: Manifest) -> tuple[Any, Any]:
+    """The library of an artifact that was checked, and its virtual machine, ready to run."""
     from neo_magics.runtime.libraries import load_objects, load_runtime
 
     runtime = load_runtime()
@@ -92,7 +92,8 @@ def _load_entry(folder: Path, manifest: Manifest) -> Any:
             library = runtime.load_module(str(folder / manifest.library))
         machine = library["vm_load_executable"]()
         machine["vm_initialization"](_CPU, 0, _POOLED)
-        return machine[manifest.entry]
+        machine[manifest.entry]  # raises where it has none
+        return library, machine
     except (RuntimeError, AttributeError, KeyError, ValueError, OSError) as error:
         raise ArtifactError(
             f"{manifest.library} cannot be loaded: {_first_line(error)}.",
@@ -101,7 +102,7 @@ def _load_entry(folder: Path, manifest: Manifest) -> Any:
         ) from error
 
 
-def _load_weights(folder: Path, manifest: Manifest) -> Any:
+def load_weights(folder: Path, manifest: Manifest) -> Any:
     """The weights as the one argument that the entry function takes after the inputs."""
     from neo_magics.runtime.libraries import load_runtime
     from neo_magics.runtime.weights import map_weights

@@ -71,6 +71,18 @@ class Worker:
         wanted = next(iter(load_arrays(Path(labels)).values()))
         return {"accuracy": accuracy(self._ready().run, load_arrays(Path(inputs)), wanted, rows)}
 
+    def profile(self, folder: str, inputs: str, threads: int, cores: list[int], **how: Any) -> dict[str, Any]:
+        """Time each kernel of the artifact in `folder`; `how` and the answer are `profile_calls`'s."""
+        if cores and hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(0, cores)
+        from neo_magics.runtime.libraries import keep_torch_out
+
+        keep_torch_out()
+        from neo_magics.runtime.exchange import load_arrays
+        from neo_magics.runtime.profiler import profile_calls
+
+        return profile_calls(Path(folder), load_arrays(Path(inputs)), threads=threads, **how)
+
     def memory(self) -> dict[str, Any]:
         """Resident memory of this process now, what of it no other can share, and its peak, in bytes."""
         from neo_magics.runtime.memory import peak_bytes, private_bytes, resident_bytes

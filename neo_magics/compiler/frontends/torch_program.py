@@ -8,7 +8,9 @@ from typing import Any
 from tvm import relax
 from tvm.relax.frontend.torch.exported_program_translator import ExportedProgramImporter
 
+from neo_magics.artifact.kernels import Source
 from neo_magics.capture.quiet import quiet_torch
+from neo_magics.compiler.frontends.sources import with_sources
 from neo_magics.compiler.frontends.torch_decompositions import decomposition_table
 from neo_magics.compiler.frontends.torch_fixes import CONVERTERS
 from neo_magics.compiler.frontends.unsupported import unsupported
@@ -18,7 +20,11 @@ Convert = Callable[[Any], Any]
 
 
 class ProgramImporter(ExportedProgramImporter):  # type: ignore[misc]
-    """TVM's importer: all unknown operators at once, and the layer of the one that fails."""
+    """TVM's importer: all unknown operators at once, and the layer of each; `sources` by variable."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sources: dict[str, Source] = {}
 
     def create_convert_map(self) -> dict[str, Convert]:
         """TVM's converters, ours over them, each named where it fails."""
@@ -32,7 +38,7 @@ class ProgramImporter(ExportedProgramImporter):  # type: ignore[misc]
     def _named(self, name: str, convert: Convert) -> Convert:
         def converted(node: Any) -> Any:
             try:
-                return _checked(self, node, convert(node))
+                result = _checked(self, node, convert(node))
             except NeoMagicsError:
                 raise
             except Exception as error:
@@ -41,6 +47,9 @@ class ProgramImporter(ExportedProgramImporter):  # type: ignore[misc]
                     hint="Rewrite that part of the model with other operators.",
                     operator=name,
                 ) from error
+            if isinstance(result, relax.Var):
+                self.sources.setdefault(str(result.name), Source(*layer(node), name.partition(".")[0]))
+            return result
 
         return converted
 
@@ -59,7 +68,8 @@ def program_to_module(program: Any) -> Any:
         decomposed = program.run_decompositions(decomposition_table())
     _make_contiguous(decomposed)
     _keep_tensors(decomposed)
-    module = ProgramImporter().from_exported_program(
+    importer = ProgramImporter()
+    module = importer.from_exported_program(
         decomposed,
         keep_params_as_input=False,
         unwrap_unit_return_tuple=False,
@@ -67,18 +77,23 @@ def program_to_module(program: Any) -> Any:
         custom_convert_map=None,
     )
     module["main"] = module["main"].without_attr("tir_var_lower_bound")  # export assumes ≥ 2; 1 is fine
-    return module
+    return with_sources(module, importer.sources)
 
 
 def place(node: Any) -> str:
     """The innermost layer that `node` comes from, as " (layers.0, Linear)"; "" where it is not known."""
+    words = ", ".join(filter(None, layer(node)))
+    return f" ({words})" if words else ""
+
+
+def layer(node: Any) -> tuple[str, str]:
+    """The path and the class of the innermost layer that `node` comes from; "" where they are not known."""
     stack = list((node.meta.get("nn_module_stack") or {}).values())
     if not stack:
-        return ""
+        return "", ""
     path, kind = stack[-1]
     name = kind.rpartition(".")[2] if isinstance(kind, str) else kind.__name__
-    path = path.removeprefix("L['self'].").replace("L['self']", "")
-    return f" ({path}, {name})" if path else f" ({name})"
+    return path.removeprefix("L['self'].").replace("L['self']", ""), name
 
 
 def _checked(importer: Any, node: Any, result: Any) -> Any:
