@@ -6,8 +6,10 @@ of the source each kernel call came from, and how many operations and bytes a ke
 
 from __future__ import annotations
 
+import ast
 import json
 import math
+import operator
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -45,13 +47,16 @@ class Source:
 
 @dataclass(frozen=True)
 class Count:
-    """A number that may depend on free dimensions: the sum of coefficient × sizes for each term."""
+    """A number that may depend on free dimensions: the sum of coefficient × sizes for each term.
+
+    A size is a name, or an expression of names such as "(n + 3) // 4 * 4".
+    """
 
     terms: tuple[tuple[int, tuple[str, ...]], ...] = ()
 
     def at(self, sizes: Mapping[str, int]) -> int:
         """The number for known sizes of the free dimensions; an unknown one counts as 1."""
-        return sum(number * math.prod(sizes.get(name, 1) for name in names) for number, names in self.terms)
+        return sum(number * math.prod(_size(name, sizes) for name in names) for number, names in self.terms)
 
     @classmethod
     def from_json(cls, body: Any, source: Fields, name: str) -> Count:
@@ -165,6 +170,33 @@ class KernelTable:
         return cls(
             kernels, tuple(_call(each, sources) for each in body.objects("calls")), body.count("lanes")
         )
+
+
+_OPERATORS: dict[type, Any] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+}
+
+
+def _size(text: str, sizes: Mapping[str, int]) -> int:
+    """A size's number; 1 where it is an expression of other kinds than those above."""
+
+    def value(node: ast.expr) -> int:
+        if isinstance(node, ast.Name):
+            return sizes.get(node.id, 1)
+        if isinstance(node, ast.Constant) and isinstance(node.value, int):
+            return node.value
+        if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
+            return int(_OPERATORS[type(node.op)](value(node.left), value(node.right)))
+        raise ValueError(ast.dump(node))
+
+    try:
+        return value(ast.parse(text, mode="eval").body)
+    except (ValueError, SyntaxError, ZeroDivisionError):
+        return 1
 
 
 def _kernel_body(kernel: Kernel) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -107,7 +108,8 @@ def _shape(buffer: Any) -> tuple[int | str, ...]:
 
 
 def _text(size: Any) -> str:
-    return str(size.name) if isinstance(size, tirx.Var) else str(size)
+    """A free dimension's name, or an expression of them without TVM's types."""
+    return str(size.name) if isinstance(size, tirx.Var) else re.sub(r"T\.\w+\((-?\d+)\)", r"\1", str(size))
 
 
 def _sum(terms: Iterable[Term]) -> Count:

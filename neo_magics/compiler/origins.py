@@ -268,8 +268,8 @@ def _union(nodes: list[Node], sources: Mapping[int, Sources]) -> Sources:
 
 
 def plain(kernel: str) -> str:
-    """A kernel's name without the number that makes it unique: "conv2d" for "conv2d1"."""
-    return re.sub(r"\d+$", "", kernel)
+    """A kernel's operator: "conv2d" for "conv2d1", "exp" for "tir_exp"."""
+    return re.sub(r"^tir_|\d+$", "", kernel)
 
 
 def _names(module: tvm.IRModule) -> set[str]:

@@ -24,7 +24,9 @@ from neo_magics.runtime.worker import time_calls, warm_up
 if TYPE_CHECKING:
     from neo_magics.runtime.arrays import Array
 
+# The machine's own instructions, and the arithmetic on free dimensions; all else are kernels.
 _BUILT_IN = "vm.builtin."
+_NO_KERNELS = (_BUILT_IN, "shape_func")
 _LEAST, _MOST = 5, 400  # watched calls of the model
 _WARM_SECONDS = 0.5
 
@@ -81,7 +83,7 @@ class Watch:
             return 0
         self._took.append(now - self._began)
         self._names.append(name)
-        if self._shapes is not None and not name.startswith(_BUILT_IN):
+        if self._shapes is not None and not name.startswith(_NO_KERNELS):
             self._shapes.append([tuple(map(int, a.shape)) for a in arguments if hasattr(a, "shape")])
         return 0
 
@@ -111,7 +113,7 @@ class Watch:
         kernels = [
             (name, max(0.0, took - floor) * 1e-9)
             for name, took in zip(common, medians, strict=True)
-            if not name.startswith(_BUILT_IN)
+            if not name.startswith(_NO_KERNELS)
         ]
         return {
             "kernels": [name for name, _seconds in kernels],

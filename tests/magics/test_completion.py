@@ -49,6 +49,8 @@ def test_neo(complete):
     assert complete("%neo logs ") == ["job-a", "job-b"]
     assert complete("%neo stop job-b") == ["job-b"]
     assert complete("%neo targets ") == ["--all"]
+    assert complete("%neo profile job-") == ["job-a", "job-b"]
+    assert complete("%neo profile job-a --s") == ["--seconds"]
 
 
 @pytest.mark.parametrize("jedi", [True, False])

@@ -34,12 +34,14 @@ def quiet_kernels(monkeypatch):
 
 @pytest.mark.filterwarnings("default")
 def test_from_a_cell_to_a_measured_model():
-    panel, waited, called, compared, listed = execute(
+    panel, waited, called, compared, listed, profiled, again = execute(
         "%%compile --target local --input x -o job\nmodel",
         "job.wait()\nprint(job.status)",
         "print(float((job.load()(x) - model(x)).abs().max()) < 1e-5)",
         "job.compare(x)",
         "%neo jobs",
+        "%neo profile --seconds 0.3",
+        "print(len(job.profile(x, seconds=0.3).rows()) > 0)",
     )
     assert text_of(waited) == "COMPLETED\n"
     assert text_of(called) == "True\n"
@@ -49,6 +51,8 @@ def test_from_a_cell_to_a_measured_model():
         assert word in text_of(compared)
     assert "✓ Completed" in text_of(listed)
     assert " × " in text_of(listed)
+    assert "kernel calls take" in text_of(profiled)
+    assert text_of(again) == "True\n"
 
 
 @pytest.mark.slow

@@ -6,10 +6,12 @@ import pytest
 def test_help_names_every_command(run):
     for line in ("%neo", "%neo help", "%neo --help"):
         _result, printed = run(line)
-        for command in ("jobs", "show", "logs", "stop", "delete", "targets", "config", "doctor"):
+        for command in ("jobs", "show", "logs", "profile", "stop", "delete", "targets", "config", "doctor"):
             assert f"%neo {command}" in printed
     _result, printed = run("%neo logs --help")
     assert "--lines" in printed
+    _result, printed = run("%neo profile --help")
+    assert "--seconds" in printed
 
 
 @pytest.mark.parametrize(
@@ -20,6 +22,8 @@ def test_help_names_every_command(run):
         ("jobs --status FAILD", "no status 'FAILD'", "Did you mean FAILED?"),
         ("logs nothing-like-it", "There is no job 'nothing-like-it'", "%neo jobs"),
         ("show", "no jobs yet", "%%compile"),
+        ("profile nothing-like-it", "There is no job 'nothing-like-it'", "%neo jobs"),
+        ("profile --secnds 1", "unknown option --secnds", "Did you mean --seconds?"),
         ("delete", "required: NAME", "--help"),
     ],
 )
