@@ -29,6 +29,7 @@ from neo_magics.compiler.passes.fold_constants import FoldConstants
 from neo_magics.compiler.passes.fuse_attention import FuseAttention
 from neo_magics.compiler.passes.fuse_depthwise import FuseDepthwise
 from neo_magics.compiler.passes.lift_constants import WEIGHTS, LiftConstants
+from neo_magics.compiler.passes.lower_recurrent import LowerRecurrent
 from neo_magics.compiler.passes.pack_convolutions import PackConvolutions
 from neo_magics.compiler.passes.pack_matmuls import PackMatmuls
 from neo_magics.compiler.passes.schedule_kernels import KernelReport, ScheduleKernels
@@ -69,6 +70,7 @@ def passes(target: CpuTarget, observe: Callable[[KernelReport], None]) -> list[A
     """The pipeline: every pass in its order, from what a front end imports to what the VM runs."""
     return [
         # Phase 1: what is known now is not computed later.
+        LowerRecurrent(target.machine),
         relax.transform.CanonicalizeBindings(),
         relax.transform.DeadCodeElimination(["main"]),
         FoldConstants(),

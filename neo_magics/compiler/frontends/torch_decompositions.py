@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 
-def decomposition_table() -> dict[Any, Callable[..., Any]]:
-    """torch.export's default table, and ours."""
+def decomposition_table(program: Any) -> dict[Any, Callable[..., Any]]:
+    """torch.export's default table, and ours, without the operators of `program` that we convert whole."""
     import torch
 
     aten = torch.ops.aten
@@ -30,7 +30,19 @@ def decomposition_table() -> dict[Any, Callable[..., Any]]:
             aten.upsample_bilinear2d.vec: _upsample_bilinear2d,
         }
     )
+    for operator in (aten.lstm.input, aten.gru.input, aten.rnn_tanh.input):
+        found = [node for node in program.graph.nodes if node.target is operator]
+        if found and all(_is_plain_recurrent(node) for node in found):
+            table.pop(operator, None)
     return table
+
+
+def _is_plain_recurrent(node: Any) -> bool:
+    """float32, no projection of the state, and no dropout that is in effect."""
+    x, _state, params, has_biases, layers, dropout, train, bidirectional, _batch_first = node.args
+    expected = layers * (4 if has_biases else 2) * (2 if bidirectional else 1)
+    active = train and dropout > 0
+    return str(x.meta["val"].dtype) == "torch.float32" and len(params) == expected and not active
 
 
 def _var_mean(x: Any, dim: Any = None, *, correction: Any = None, keepdim: bool = False) -> Any:

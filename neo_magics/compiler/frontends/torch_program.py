@@ -65,7 +65,7 @@ class ProgramImporter(ExportedProgramImporter):  # type: ignore[misc]
 def program_to_module(program: Any) -> Any:
     """`program` as an IRModule whose "main" returns a tuple, with its weights as constants."""
     with quiet_torch():
-        decomposed = program.run_decompositions(decomposition_table())
+        decomposed = program.run_decompositions(decomposition_table(program))
     _make_contiguous(decomposed)
     _keep_tensors(decomposed)
     importer = ProgramImporter()

@@ -10,9 +10,10 @@ from neo_magics.compiler.frontends.torch_fixes import (
     elementwise,
     indexing,
     matmul,
+    recurrent,
     reductions,
     resize,
 )
 
-_FAMILIES = (arithmetic, elementwise, indexing, matmul, reductions, resize)
+_FAMILIES = (arithmetic, elementwise, indexing, matmul, recurrent, reductions, resize)
 CONVERTERS = {name: convert for family in _FAMILIES for name, convert in family.CONVERTERS.items()}
