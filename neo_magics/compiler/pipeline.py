@@ -29,6 +29,7 @@ from neo_magics.compiler.passes.fold_constants import FoldConstants
 from neo_magics.compiler.passes.fuse_attention import FuseAttention
 from neo_magics.compiler.passes.fuse_depthwise import FuseDepthwise
 from neo_magics.compiler.passes.lift_constants import WEIGHTS, LiftConstants
+from neo_magics.compiler.passes.lower_norms import LowerNorms
 from neo_magics.compiler.passes.lower_recurrent import LowerRecurrent
 from neo_magics.compiler.passes.pack_convolutions import PackConvolutions
 from neo_magics.compiler.passes.pack_matmuls import PackMatmuls
@@ -85,6 +86,7 @@ def passes(target: CpuTarget, observe: Callable[[KernelReport], None]) -> list[A
         PackConvolutions(target.machine, strict=target.strict),
         PackMatmuls(target.machine),
         FlattenRows(),
+        LowerNorms(target.machine),
         relax.transform.CanonicalizeBindings(),
         relax.transform.DeadCodeElimination(["main"]),
         # Phase 3: operators become loops, neighbours one kernel.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,8 @@ class Flat(nn.Module):
 @pytest.mark.parametrize("mcpu", WIDTHS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_hidden_sizes_and_lanes(kind: str, mcpu: str) -> None:
-    for hidden, batch in ((64, 1), (13, 3), (272, 2)):
+    sizes = ((64, 1), (13, 3), (272, 2)) if mcpu == "native" else ((13, 3),)
+    for hidden, batch in sizes:
         layer = KINDS[kind](7, hidden)
         check(Flat(layer), torch.randn(5, batch, 7), mcpu=mcpu)
 
@@ -78,7 +80,8 @@ def test_projections_are_left_to_decomposition() -> None:
     model, x = Flat(nn.LSTM(5, 16, proj_size=4)), torch.randn(4, 2, 5)
     with quiet_torch():
         source = program_to_module(torch.export.export(model.eval(), (x,), strict=False))
-    with torch.no_grad():
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch's own, about its speed
         expected = model(x)
     for got, want in zip(run(source, [x.numpy()], x86_target()), expected, strict=True):
         np.testing.assert_allclose(got, want.numpy(), atol=1e-5)

@@ -40,7 +40,9 @@ def emit_direction(builder: Any, x: Any, direction: Direction, state: Sequence[A
     results = [sequence, *(relax.TensorType(list(part.ty.shape.values), dtype) for part in state)]
     words = [RECURRENT, direction.gates]
     words += ["reverse"] * direction.reverse + ["batch_first"] * direction.batch_first
-    made = emit(relax.op.call_dps_packed(".".join(words), [product, direction.recurrent, late, *state], results))
+    made = emit(
+        relax.op.call_dps_packed(".".join(words), [product, direction.recurrent, late, *state], results)
+    )
     return [emit(relax.TupleGetItem(made, index)) for index in range(len(results))]
 
 

@@ -75,7 +75,7 @@ def attention(a: Attention, machine: Machine) -> tirx.PrimFunc:
     keys, vectors = attention_tile(a.queries, a.keys, machine)
     block = vectors * lanes
     blocks = -(-a.queries // block)
-    with IRBuilder() as builder, T.prim_func(is_private=False, s_tir=True):
+    with IRBuilder() as builder, T.prim_func(is_private=True, s_tir=True):
         T.func_name("attention")
         T.func_attr({"tirx.noalias": True, "op_pattern": OPAQUE, "tirx.is_scheduled": True})
         operands = [a.q, a.k, a.v, *(mask.operand for mask in a.masks), a.out]

@@ -8,13 +8,13 @@ Each thread meets the same weights in every step, and finds them in its own cach
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from tvm import tirx
 from tvm.script.ir_builder import IRBuilder
-from tvm.script.ir_builder import tirx as T  # noqa: N812  TVM's own name for it
+from tvm.script.ir_builder import tirx as T
 
 from neo_magics.compiler.kernels import OPAQUE
 from neo_magics.compiler.machine import Machine
@@ -74,12 +74,11 @@ def recurrent(layer: Recurrent, machine: Machine) -> tirx.PrimFunc:
     blocks = -(-hidden // units)
     shapes = [layer.shape(gates * hidden), (blocks, hidden, gates, units), (hidden,), state]
     shapes += [state] * layer.has_cell + [layer.shape(hidden), state] + [state] * layer.has_cell
-    with IRBuilder() as builder:
-        with T.prim_func(is_private=False, s_tir=True):
-            T.func_name("recurrent")
-            T.func_attr({"tirx.noalias": True, "op_pattern": OPAQUE, "tirx.is_scheduled": True})
-            buffers = [T.arg(f"a{n}", T.buffer(shape, "float32")) for n, shape in enumerate(shapes)]
-            _Layer(layer, machine, buffers, (rows, units)).run()
+    with IRBuilder() as builder, T.prim_func(is_private=True, s_tir=True):
+        T.func_name("recurrent")
+        T.func_attr({"tirx.noalias": True, "op_pattern": OPAQUE, "tirx.is_scheduled": True})
+        buffers = [T.arg(f"a{n}", T.buffer(shape, "float32")) for n, shape in enumerate(shapes)]
+        _Layer(layer, machine, buffers, (rows, units)).run()
     return builder.get()
 
 
@@ -100,23 +99,28 @@ class _Layer:
         self.c = cells[0] if cells else None
 
     def run(self) -> None:
-        """All steps; the state alternates between two buffers, so that no thread overwrites what others read."""
+        """All steps. States alternate between two buffers, so that nothing overwrites what is still read."""
         layer = self.layer
-        states = T.alloc_buffer((2, layer.batch, layer.hidden), "float32")
-        self._copy(lambda r, u: self.h0[r, u], lambda value, r, u: T.buffer_store(states, value, [0, r, u]))
-        if self.c is not None:
-            self._copy(lambda r, u: self.c0[r, u], lambda value, r, u: T.buffer_store(self.c, value, [r, u]))
+        shape = (2, layer.batch, self.blocks * self.units)
+        states = [T.alloc_buffer(shape, "float32") for _ in range(1 + layer.has_cell)]
+        given = [self.h0, *([self.c0] if layer.has_cell else [])]
+        results = [self.h, *([self.c] if layer.has_cell else [])]
+        for source, buffer in zip(given, states, strict=True):
+            self._copy(source, [], buffer, [0])
         work = layer.hidden * layer.hidden * self.gates
         threads = T.parallel if work >= WORTH_THREADS else T.serial
-        with T.serial(0, layer.steps) as step:
-            with threads(0, self.blocks) as block, T.serial(0, self.row_tiles) as tile:
-                self._tile(states, step, block, tile)
-        last = layer.steps % 2
-        self._copy(lambda r, u: states[last, r, u], lambda value, r, u: T.buffer_store(self.h, value, [r, u]))
+        with (
+            T.serial(0, layer.steps) as step,
+            threads(0, self.blocks) as block,
+            T.serial(0, self.row_tiles) as tile,
+        ):
+            self._tile(states, step, block, tile)
+        for buffer, result in zip(states, results, strict=True):
+            self._copy(buffer, [layer.steps % 2], result, [])
 
-    def _copy(self, read: Callable[..., Any], write: Callable[..., Any]) -> None:
+    def _copy(self, source: Any, place: list[Any], target: Any, to: list[Any]) -> None:
         with T.serial(0, self.layer.batch) as r, T.serial(0, self.layer.hidden) as u:
-            write(read(r, u), r, u)
+            T.buffer_store(target, source[(*place, r, u)], [*to, r, u])
 
     def _tile(self, states: Any, step: Any, block: Any, tile: Any) -> None:
         """Every gate of `rows` × `units`, then the cell."""
@@ -138,11 +142,27 @@ class _Layer:
         ):
             at = [r, g, c * self.lanes + v]
             weight = self.w[block, k, g, at[2]]
-            state = states[step % 2, self._row(tile, r), k]
+            state = states[0][step % 2, self._row(tile, r), k]
             T.buffer_store(sums, sums[r, g, at[2]] + state * weight, at)
         with T.unroll(0, self.rows) as r, T.unroll(0, vectors) as c, T.vectorized(0, self.lanes) as v:
             offset = c * self.lanes + v
-            self._cell(states, sums, (step, self._row(tile, r), self._unit(block, offset)), r, offset)
+            self._cell(states, sums, (step, self._row(tile, r), block * self.units + offset), r, offset)
+        with T.unroll(0, self.rows) as r:
+            self._output(states[0], step, self._row(tile, r), block)
+
+    def _output(self, states: Any, step: Any, row: Any, block: Any) -> None:
+        """Copy the units that count from the state to the sequence."""
+        if self.layer.hidden % self.units == 0:
+            with T.vectorized(0, self.units) as u:
+                unit = block * self.units + u
+                value = states[(step + 1) % 2, row, unit]
+                T.buffer_store(self.y, value, self.layer.place(step, row, unit))
+            return
+        with T.serial(0, self.units) as u:
+            unit = block * self.units + u
+            with T.If(unit < self.layer.hidden), T.Then():
+                value = states[(step + 1) % 2, row, unit]
+                T.buffer_store(self.y, value, self.layer.place(step, row, unit))
 
     def _row(self, tile: Any, r: Any) -> Any:
         """A row of the batch; beyond the last one, the last one again, which does no harm."""
@@ -150,32 +170,31 @@ class _Layer:
         whole = isinstance(self.layer.batch, int) and self.layer.batch % self.rows == 0
         return row if whole else tirx.min(row, self.layer.batch - 1)
 
-    def _unit(self, block: Any, offset: Any) -> Any:
-        unit = block * self.units + offset
-        return unit if self.layer.hidden % self.units == 0 else tirx.min(unit, self.layer.hidden - 1)
-
     def _cell(self, states: Any, sums: Any, place: tuple[Any, Any, Any], r: Any, offset: Any) -> None:
+        """The new state of a vector of units. Those beyond the last one compute what nobody reads."""
         step, row, unit = place
+        hidden = self.layer.hidden
+        known = unit if hidden % self.units == 0 else tirx.min(unit, hidden - 1)
+        old, new = [step % 2, row, unit], [(step + 1) % 2, row, unit]
 
         def given(gate: int) -> Any:
-            return self.x[tuple(self.layer.place(step, row, gate * self.layer.hidden + unit))]
+            return self.x[tuple(self.layer.place(step, row, gate * hidden + known))]
 
         def gate(name: str) -> Any:
             number = self.layer.gates.index(name)
             return given(number) + sums[r, number, offset]
 
         if self.layer.has_cell:
-            kept = T.sigmoid(gate("f")) * self.c[row, unit]
-            T.buffer_store(self.c, kept + T.sigmoid(gate("i")) * T.tanh(gate("g")), [row, unit])
-            new = T.sigmoid(gate("o")) * T.tanh(self.c[row, unit])
+            kept = T.sigmoid(gate("f")) * states[1][tuple(old)]
+            T.buffer_store(states[1], kept + T.sigmoid(gate("i")) * T.tanh(gate("g")), new)
+            result = T.sigmoid(gate("o")) * T.tanh(states[1][tuple(new)])
         elif len(self.layer.gates) == 3:
-            past = sums[r, 2, offset] + self.b[unit]
+            past = sums[r, 2, offset] + self.b[known]
             fresh = T.tanh(given(2) + T.sigmoid(gate("r")) * past)
-            new = fresh + T.sigmoid(gate("z")) * (states[step % 2, row, unit] - fresh)
+            result = fresh + T.sigmoid(gate("z")) * (states[0][tuple(old)] - fresh)
         else:
-            new = T.tanh(gate("h"))
-        T.buffer_store(states, new, [(step + 1) % 2, row, unit])
-        T.buffer_store(self.y, states[(step + 1) % 2, row, unit], self.layer.place(step, row, unit))
+            result = T.tanh(gate("h"))
+        T.buffer_store(states[0], result, new)
 
 
 def _float(value: float) -> Any:

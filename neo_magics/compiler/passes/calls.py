@@ -50,6 +50,14 @@ def static_shape(expression: Any) -> tuple[int, ...] | None:
     return tuple(int(size) for size in shape)
 
 
+def product(sizes: Sequence[Any]) -> Any:
+    """Numbers and expressions multiplied; 1 of none."""
+    total: Any = 1
+    for size in sizes:
+        total = size if isinstance(total, int) and total == 1 else total * size
+    return total
+
+
 def same_size(a: Any, b: Any) -> bool:
     """Whether two dimensions are known to be equal; each a number or an expression."""
     if isinstance(a, int) and isinstance(b, int):

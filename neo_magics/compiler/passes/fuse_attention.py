@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import tvm
-from tvm import relax
+from tvm import relax, tirx
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
 from neo_magics.compiler.kernels.attention import Attention, Mask, Operand, attention
@@ -184,6 +184,8 @@ def _operand(view: View, strides: list[int]) -> Operand | None:
     """How the kernel reads element (group, row, column) of a view: an index of its source's dimensions."""
     shape = calls.shape_of(view.source)
     if shape is None or any(len(dim) > 1 for dim in view.dims[-2:]):
+        return None
+    if not all(isinstance(size, int | tirx.Var) for size in shape):  # a kernel cannot solve for its sizes
         return None
     row, column = (dim[0][1] if dim else 0 for dim in view.dims[-2:])
 

@@ -68,4 +68,5 @@ def _layer(name: str, x: Any, weight: Any) -> Recurrent:
     assert sizes is not None
     batch_first = "batch_first" in words
     steps, batch = (shape[1], shape[0]) if batch_first else shape[:2]
+    batch = batch if isinstance(batch, int) else tvm.tirx.Var("batch", "int64")
     return Recurrent(gates, steps, batch, int(sizes[1]), "reverse" in words, batch_first)

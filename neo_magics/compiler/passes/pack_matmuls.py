@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Sequence
-from functools import partial, reduce
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -58,7 +56,7 @@ class _Packer(PyExprMutator):  # type: ignore[misc]
         *lead, depth = shape
         data = call.args[0]
         if len(lead) > 1:
-            data = self.builder_.emit(relax.op.reshape(data, [_product(lead), depth]))
+            data = self.builder_.emit(relax.op.reshape(data, [calls.product(lead), depth]))
         count = calls.shape_of(data)
         assert count is not None
         columns = weight.shape[1]
@@ -82,10 +80,6 @@ class _Packer(PyExprMutator):  # type: ignore[misc]
         if key not in self._packs:
             self._packs[key] = calls.make_constant(pack_columns(weight.value.numpy(), panel))
         return self._packs[key]
-
-
-def _product(sizes: Sequence[Any]) -> Any:
-    return reduce(operator.mul, sizes)
 
 
 def pack_columns(weight: Array, panel: int) -> Array:

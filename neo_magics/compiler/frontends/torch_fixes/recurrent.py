@@ -12,7 +12,9 @@ from neo_magics.compiler.frontends.recurrent import Direction, emit_direction
 
 def _layers(gates: str, node: Any, importer: Any) -> Any:
     """(outputs, last states…) of stacked layers, one or two directions each."""
-    x, hx, params, has_biases, layers, _dropout, _train, bidirectional, batch_first = importer.retrieve_args(node)
+    x, hx, params, has_biases, layers, _dropout, _train, bidirectional, batch_first = importer.retrieve_args(
+        node
+    )
     builder, emit = importer.block_builder, importer.block_builder.emit
     initial = list(hx) if isinstance(hx, list | tuple) else [hx]
     size, directions = 4 if has_biases else 2, 2 if bidirectional else 1
@@ -22,8 +24,8 @@ def _layers(gates: str, node: Any, importer: Any) -> Any:
         for backward in range(directions):
             number = layer * directions + backward
             own = list(params[number * size : (number + 1) * size])
-            biases = own[2:] if has_biases else [None, None]
-            direction = Direction(gates, *own[:2], *biases, bool(backward), bool(batch_first))
+            bias, late = own[2:] if has_biases else (None, None)
+            direction = Direction(gates, own[0], own[1], bias, late, bool(backward), bool(batch_first))
             state = [_item(emit, part, number) for part in initial]
             output, *after = emit_direction(builder, x, direction, state)
             outputs.append(output)
