@@ -26,7 +26,8 @@ class FuseDepthwise:
     """depthwise(expand(x)) → one kernel, so that the expanded data stays in the cache block by block.
 
     It comes after FuseTIR, when both have their epilogues, and FuseTIR joins the bodies. What is expanded
-    must have no other reader.
+    must have no other reader, and its kernel must be the one whose tiles divide the width: a kernel with a
+    tail stays apart.
     """
 
     def __init__(self, machine: Machine) -> None:
