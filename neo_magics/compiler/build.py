@@ -53,16 +53,6 @@ def _with_a_kernel(module: tvm.IRModule) -> tvm.IRModule:
     return extended
 
 
-def _with_code(module: tvm.IRModule) -> tvm.IRModule:
-    """`module` with at least one kernel: without any, TVM writes C source, and a linker cannot read that."""
-    if any(isinstance(func, tirx.PrimFunc) for func in module.functions.values()):
-        return module
-    nothing = tirx.PrimFunc([], tirx.Evaluate(tirx.const(0, "int32"))).with_attr("global_symbol", "nothing")
-    filled = tvm.IRModule(dict(module.functions_items()), attrs=module.attrs)
-    filled["nothing"] = nothing
-    return filled
-
-
 def _keep(objects: Sequence[Path], folder: Path) -> list[str]:
     """Copy the object files; the first is the library, the others stand beside it."""
     stem = Path(OBJECT).stem
