@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pytest
@@ -57,6 +57,30 @@ def run(
         machine = relax.VirtualMachine(executable, tvm.cpu())
         outputs = machine["main"](*map(tvm.runtime.tensor, arrays), list(lowered.weights))
         return [output.numpy() for output in outputs]
+
+
+class Case(Protocol):
+    """One operator on `data`, in Relax and in PyTorch."""
+
+    data: tuple[int, ...]
+
+    def relax(self, x: Any) -> Any: ...
+
+    def torch(self, x: Array) -> Array: ...
+
+
+def agrees(cases: Sequence[Case], mcpu: str) -> None:
+    """Compile the `Case`s as one module: no rule refuses, and the numbers are PyTorch's."""
+    source = module(
+        lambda *xs: [case.relax(x) for case, x in zip(cases, xs, strict=True)],
+        *((case.data, "float32") for case in cases),
+    )
+    arrays = [random(case.data) for case in cases]
+    events: list[Event] = []
+    results = run(source, arrays, x86_target(mcpu), events)
+    assert not [event for event in events if ": rule " in event.sentence()]  # a slower rule stepped in
+    for case, array, got in zip(cases, arrays, results, strict=True):
+        np.testing.assert_allclose(got, case.torch(array), atol=1e-5, rtol=1e-5, err_msg=str(case))
 
 
 def kernels(source: tvm.IRModule, target: CpuTarget) -> tuple[tvm.IRModule, list[str]]:

@@ -11,9 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tvm import relax, tirx
 
-from neo_magics.api.events import Event
 from neo_magics.compiler.kernels.conv2d_tiles import transposed
-from tests.compiler.models import WIDTHS, constant, kernels, module, random, run, x86_target
+from tests.compiler.models import WIDTHS, agrees, constant, kernels, module, random, run, x86_target
 
 
 @dataclass(frozen=True)
@@ -50,19 +49,6 @@ GRID = (
     Case((1, 16, 5, 5), 16, kernel=(3, 3), stride=(1, 1), padding=(1, 1)),
     Case((1, 8, 3, 4), 20, kernel=(2, 1), stride=(4, 3), extra=(1, 0)),
 )
-
-
-def agrees(cases: tuple[Case, ...], mcpu: str) -> None:
-    source = module(
-        lambda *xs: [case.relax(x) for case, x in zip(cases, xs, strict=True)],
-        *((case.data, "float32") for case in cases),
-    )
-    arrays = [random(case.data) for case in cases]
-    events: list[Event] = []
-    results = run(source, arrays, x86_target(mcpu), events)
-    assert not [event for event in events if ": rule " in event.sentence()]  # a slower rule stepped in
-    for case, array, got in zip(cases, arrays, results, strict=True):
-        np.testing.assert_allclose(got, case.torch(array), atol=1e-5, rtol=1e-5, err_msg=str(case))
 
 
 @pytest.mark.parametrize("mcpu", WIDTHS)

@@ -11,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tvm import relax, tirx
 
-from neo_magics.api.events import Event
-from tests.compiler.models import WIDTHS, constant, module, random, run, x86_target
+from tests.compiler.models import WIDTHS, agrees, constant, module, random, run, x86_target
 
 
 @dataclass(frozen=True)
@@ -62,19 +61,6 @@ GRID = (
     Case((1, 4, 3, 3), 4, kernel=(3, 3), padding=(0, 0)),
     Case((1, 48, 1, 1), 5, kernel=(1, 1), padding=(0, 0)),
 )
-
-
-def agrees(cases: tuple[Case, ...], mcpu: str) -> None:
-    source = module(
-        lambda *xs: [case.relax(x) for case, x in zip(cases, xs, strict=True)],
-        *((case.data, "float32") for case in cases),
-    )
-    arrays = [random(case.data) for case in cases]
-    events: list[Event] = []
-    results = run(source, arrays, x86_target(mcpu), events)
-    assert not [event for event in events if ": rule " in event.sentence()]  # a slower rule stepped in
-    for case, array, got in zip(cases, arrays, results, strict=True):
-        np.testing.assert_allclose(got, case.torch(array), atol=1e-5, rtol=1e-5, err_msg=str(case))
 
 
 @pytest.mark.parametrize("mcpu", WIDTHS)

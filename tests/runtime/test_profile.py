@@ -12,39 +12,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from neo_magics.api.compiler_options import parse
-from neo_magics.api.devices import resolve
 from neo_magics.artifact.kernels import KERNELS, Call, KernelTable, Source
 from neo_magics.artifact.manifest import Manifest
-from neo_magics.capture.registry import capture
-from neo_magics.compiler.pipeline import CompileRequest, compile_model
 from neo_magics.errors import ArtifactError, CaptureError
 from neo_magics.runtime.profile import Profile, profile, sources_of
 from neo_magics.runtime.profile_text import places
 from neo_magics.runtime.ruler import Peaks, remembered
 from neo_magics.runtime.threads import available_cpus
-from tests.runtime.build import HERE
-from tests.runtime.test_real_models import network
+from tests.runtime.test_real_models import compile_network
 
 
 @pytest.fixture(scope="module")
 def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A residual network for any number of images, compiled for this machine."""
-    import torch
-
-    from neo_magics.api.input_config import parse as parse_shapes
-
-    root = tmp_path_factory.mktemp("profiled")
-    shapes = {"image": [None, 3, 12, 12], "shift": [None, 16]}
-    examples = {"image": torch.randn(2, 3, 12, 12), "shift": torch.randn(2, 16)}
-    model = capture(network(), inputs=examples, input_shape=shapes)
-    model.unpack_into(root / "source")
-    (root / "out").mkdir()
-    config = parse_shapes(model.data_input_config)
-    options = parse('{"mcpu": "native"}')
-    request = CompileRequest(root / "source", "PYTORCH", config, resolve(HERE), options, root / "out")
-    compile_model(request, lambda _event: None)
-    return root / "out"
+    return compile_network(tmp_path_factory.mktemp("profiled"), '{"mcpu": "native"}')
 
 
 @pytest.fixture(scope="module")

@@ -41,19 +41,26 @@ def network() -> torch.nn.Module:
     return Net().eval()
 
 
+def compile_network(root: Path, options: str | None) -> Path:
+    """`network` for any number of images, compiled with these CompilerOptions: the artifact's folder."""
+    shapes = {"image": [None, 3, 12, 12], "shift": [None, 16]}
+    examples = {"image": torch.randn(2, 3, 12, 12), "shift": torch.randn(2, 16)}
+    model = capture(network(), inputs=examples, input_shape=shapes)
+    source, out = root / "source", root / "out"
+    model.unpack_into(source)
+    out.mkdir()
+    config = parse_shapes(model.data_input_config)
+    compile_model(
+        CompileRequest(source, "PYTORCH", config, resolve(HERE), parse(options), out), lambda _event: None
+    )
+    return out
+
+
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`network` for any number of images, as a .tar.gz."""
     root = tmp_path_factory.mktemp("residual")
-    shapes = {"image": [None, 3, 12, 12], "shift": [None, 16]}
-    examples = {"image": torch.randn(2, 3, 12, 12), "shift": torch.randn(2, 16)}
-    model = capture(network(), inputs=examples, input_shape=shapes)
-    model.unpack_into(root / "source")
-    (root / "out").mkdir()
-    config = parse_shapes(model.data_input_config)
-    request = CompileRequest(root / "source", "PYTORCH", config, resolve(HERE), parse(None), root / "out")
-    compile_model(request, lambda _event: None)
-    pack(root / "out", root / "residual.tar.gz")
+    pack(compile_network(root, None), root / "residual.tar.gz")
     return root / "residual.tar.gz"
 
 
