@@ -12,6 +12,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -143,6 +144,29 @@ def read_comparison(job: MeasuredJob) -> Comparison | None:
     return Comparison.from_dict(body)
 
 
+@dataclass(frozen=True)
+class Latencies:
+    """Medians in ms, before and after, and the verdict in words."""
+
+    before: float
+    after: float
+    verdict: str
+
+
+def comparison_path(settings: Settings, name: str) -> Path:
+    """Where the comparison of job `name` is saved."""
+    return settings.home / "comparisons" / f"{name}.json"
+
+
+def read_latencies(path: Path) -> Latencies | None:
+    """The medians in a saved comparison; None where there is none, or where it cannot be read."""
+    try:
+        body = json.loads(path.read_text(encoding="utf-8"))
+        return Latencies(body["before"]["median_ms"], body["after"]["median_ms"], str(body["verdict"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # a list goes on without it; read_comparison says what is wrong
+
+
 def saved_verdict(settings: Settings, name: str) -> str:
     """The verdict words of job `name`'s saved comparison, or ""."""
     return str((_saved(settings, name) or {}).get("verdict", ""))
@@ -150,7 +174,7 @@ def saved_verdict(settings: Settings, name: str) -> str:
 
 def _saved(settings: Settings, name: str) -> dict[str, Any] | None:
     try:
-        body = json.loads((settings.home / "comparisons" / f"{name}.json").read_text(encoding="utf-8"))
+        body = json.loads(comparison_path(settings, name).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
