@@ -13,19 +13,22 @@ const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 const LENT = /^@(jupyterlab|lumino)\//;
 
 /** Imports of what JupyterLab lends become look-ups in the modules that the container was given. */
-const lent = {
+const lent = (names) => ({
   name: "lent",
   setup(plugin) {
-    plugin.onResolve({ filter: LENT }, ({ path }) => ({ path, namespace: "lent" }));
+    plugin.onResolve({ filter: LENT }, ({ path }) => {
+      names.add(path);
+      return { path, namespace: "lent" };
+    });
     plugin.onLoad({ filter: /.*/, namespace: "lent" }, ({ path }) => ({
       contents: `module.exports = require("./src/lent.ts").modules[${JSON.stringify(path)}]`,
       resolveDir: root,
     }));
   },
-};
+});
 
-export async function bundle() {
-  const names = Object.keys(manifest.devDependencies).filter((name) => LENT.test(name));
+async function bundle() {
+  const names = new Set();
   const result = await build({
     absWorkingDir: root,
     entryPoints: ["src/container.ts"],
@@ -35,11 +38,13 @@ export async function bundle() {
     format: "iife",
     target: "es2022",
     loader: { ".css": "text", ".svg": "text" },
-    define: { LENT: JSON.stringify(names), NAME: JSON.stringify(manifest.name) },
-    plugins: [lent],
+    define: { NAME: JSON.stringify(manifest.name) },
+    plugins: [lent(names)],
     logLevel: "warning",
   });
-  return result.outputFiles[0].text;
+  // The names are known only now; they are what the container borrows.
+  const list = JSON.stringify([...names].sort());
+  return `(()=>{const LENT=${list};${result.outputFiles[0].text}})();`;
 }
 
 function write(output, code) {

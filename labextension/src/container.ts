@@ -36,7 +36,8 @@ window._JUPYTERLAB[NAME] = {
       throw new Error(`${NAME} has no module ${name}`);
     }
     await borrow(scope, LENT);
-    const module = await load();
+    // JupyterLab looks for the default export where this mark is.
+    const module = { __esModule: true, ...((await load()) as object) };
     return () => module;
   },
 };

@@ -1,0 +1,81 @@
+/** A job as two lines: state and name, target and outcome; a thin bar where work is counted. */
+import { button, element, setText } from "./dom.ts";
+import { ROW_CLASS } from "./names.ts";
+import type { JobRow } from "./wire.ts";
+import { age, canStop, hasEnded, LOOKS, outcome, seconds } from "./words.ts";
+
+export interface RowActions {
+  open: (name: string) => void;
+  stop: (name: string) => void;
+}
+
+export class RowView {
+  readonly node: HTMLElement;
+  readonly #mark = element("span", { class: "neo-mark", "aria-hidden": "true" });
+  readonly #name = element("span", { class: "neo-title" });
+  readonly #time = element("span", { class: "neo-time" });
+  readonly #target = element("span", { class: "neo-target" });
+  readonly #outcome = element("span", { class: "neo-outcome" });
+  readonly #bar = element("i");
+  readonly #track = element("div", { class: "neo-track", role: "progressbar" }, this.#bar);
+  readonly #stop: HTMLButtonElement;
+
+  constructor(name: string, actions: RowActions) {
+    this.#stop = button("Stop", () => actions.stop(name), { tabindex: "-1", "aria-label": `Stop ${name}` });
+    const first = element("div", { class: "neo-line" }, this.#mark, this.#name, this.#time, this.#stop);
+    const second = element("div", { class: "neo-line neo-second" }, this.#target, this.#outcome);
+    this.node = element(
+      "li",
+      { class: ROW_CLASS, role: "option", tabindex: "-1", "data-job": name },
+      first,
+      second,
+      this.#track,
+    );
+    this.node.addEventListener("dblclick", () => actions.open(name));
+  }
+
+  /** Show `row` as it is at `now`, `elapsed` seconds after its creation. */
+  update(row: JobRow, elapsed: number, now: number): void {
+    const look = LOOKS[row.status];
+    const ended = hasEnded(row);
+    setText(this.#mark, look.mark);
+    this.#mark.className = `neo-mark ${look.accent}`;
+    setText(this.#name, row.name);
+    setText(this.#time, ended ? age(row.created, now) : seconds(elapsed));
+    setText(this.#target, row.target);
+    setText(this.#outcome, outcome(row));
+    this.#outcome.className = `neo-outcome ${outcomeAccent(row)}`;
+    this.#stop.hidden = !canStop(row);
+    this.#progress(row, ended);
+    this.node.title = [
+      `${look.word}: ${row.name}`,
+      `${row.framework} → ${row.target}`,
+      row.verdict,
+      row.reason,
+    ]
+      .filter(Boolean)
+      .join("\n");
+    this.node.setAttribute("aria-label", `${row.name}, ${look.word}, ${row.target}, ${outcome(row)}`);
+  }
+
+  #progress(row: JobRow, ended: boolean): void {
+    const progress = ended ? null : row.progress;
+    this.#track.hidden = !progress?.total;
+    if (progress?.total) {
+      this.#bar.style.width = `${Math.min(100, (100 * progress.done) / progress.total)}%`;
+      this.#track.setAttribute("aria-label", `${row.stage} ${progress.unit}`.trim());
+      this.#track.setAttribute("aria-valuemax", String(progress.total));
+      this.#track.setAttribute("aria-valuenow", String(progress.done));
+    }
+  }
+}
+
+function outcomeAccent(row: JobRow): string {
+  if (row.status === "FAILED") {
+    return "neo-bad";
+  }
+  if (row.status !== "COMPLETED" || row.before === null || row.after === null) {
+    return "";
+  }
+  return row.verdict.includes("faster") ? "neo-ok" : row.verdict.includes("slower") ? "neo-bad" : "";
+}

@@ -1,0 +1,63 @@
+/** Tabs in the sense of ARIA: one panel is shown, arrows move between the tabs. */
+import { element } from "./dom.ts";
+import type { JobRow } from "./wire.ts";
+
+/** One tab of a job's document. `show` runs when it comes into sight and when the job has changed. */
+export interface Tab {
+  readonly id: string;
+  readonly title: string;
+  readonly node: HTMLElement;
+  show: (row: JobRow) => Promise<void>;
+}
+
+export class Tabs {
+  readonly node: HTMLElement;
+  readonly #tabs: readonly Tab[];
+  readonly #buttons: HTMLButtonElement[];
+  #current = 0;
+
+  constructor(tabs: readonly Tab[], chosen: () => void) {
+    this.#tabs = tabs;
+    this.#buttons = tabs.map((tab, index) => {
+      const made = element("button", { type: "button", role: "tab", class: "neo-tab" }, tab.title);
+      made.addEventListener("click", () => {
+        this.#choose(index);
+        chosen();
+      });
+      return made;
+    });
+    const bar = element("div", { role: "tablist", class: "neo-tabs" }, ...this.#buttons);
+    bar.addEventListener("keydown", (event) => this.#key(event));
+    for (const tab of tabs) {
+      tab.node.setAttribute("role", "tabpanel");
+      tab.node.setAttribute("aria-label", tab.title);
+    }
+    this.node = element("div", { class: "neo-tabbed" }, bar, ...tabs.map((tab) => tab.node));
+    this.#choose(0);
+  }
+
+  get current(): Tab {
+    return this.#tabs[this.#current] as Tab;
+  }
+
+  #choose(index: number): void {
+    this.#current = index;
+    this.#buttons.forEach((made, at) => {
+      made.setAttribute("aria-selected", String(at === index));
+      made.tabIndex = at === index ? 0 : -1;
+    });
+    this.#tabs.forEach((tab, at) => {
+      tab.node.hidden = at !== index;
+    });
+  }
+
+  #key(event: KeyboardEvent): void {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (step) {
+      const next = this.#buttons[(this.#current + step + this.#buttons.length) % this.#buttons.length];
+      next?.focus();
+      next?.click();
+      event.preventDefault();
+    }
+  }
+}
