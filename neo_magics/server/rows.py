@@ -106,7 +106,7 @@ class RowReader:
             "target": view.target,
             "created": summary["CreationTime"].isoformat(),
             "modified": summary["LastModifiedTime"].isoformat(),
-            "elapsed": round(view.elapsed, 1),
+            "elapsed": round(view.elapsed, 3),
             "stage": view.current.name if view.current else "",
             "progress": counts,
             "reason": view.reason,

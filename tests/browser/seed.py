@@ -9,7 +9,15 @@ from neo_magics.settings import Settings
 from tests.server.sample import comparison
 from tests.widgets.conftest import REASON, Stage
 
-STAGES = {"fetch": 0.05, "import": 1.2, "optimize": 0.7, "build": 6.4, "verify": 0.9, "package": 0.1, "upload": 0.02}
+STAGES = {
+    "fetch": 0.05,
+    "import": 1.2,
+    "optimize": 0.7,
+    "build": 6.4,
+    "verify": 0.9,
+    "package": 0.1,
+    "upload": 0.02,
+}
 
 
 def fill(settings: Settings) -> Stage:
@@ -17,7 +25,11 @@ def fill(settings: Settings) -> Stage:
     stage = Stage(settings)
     resnet = stage.create("resnet18-local-20261123-101530-ab12")
     stage.move(resnet, JobStatus.INPROGRESS)
-    stage.log(resnet, *(StageEvent(name, "done", took) for name, took in STAGES.items()), ReportEvent({"stages": STAGES}))
+    stage.log(
+        resnet,
+        *(StageEvent(name, "done", took) for name, took in STAGES.items()),
+        ReportEvent({"stages": STAGES}),
+    )
     stage.move(resnet, JobStatus.COMPLETED)
     save(settings, resnet.name, comparison(9.8, 4.1))
     slow = stage.create("digitsnet-local-20261123-102011-77aa")

@@ -1,14 +1,14 @@
-// Builds the extension: `node build.mjs OUTPUT` writes the folder that JupyterLab serves.
+// Builds the extension: `node builder/build.mjs OUTPUT` writes the folder that JupyterLab serves.
 //
 // JupyterLab loads an extension as a Module Federation container (src/container.ts is ours) and lends it
 // its own copies of @jupyterlab/* and @lumino/*. Nothing else is bundled, so esbuild is all that a build
-// needs; the packages that only the compiler, the linter and the tests read are devDependencies.
+// needs, and this folder has a lock file of its own.
 import { createHash } from "node:crypto";
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "esbuild";
 
-const root = import.meta.dirname;
+const root = join(import.meta.dirname, "..");
 const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 const LENT = /^@(jupyterlab|lumino)\//;
 
