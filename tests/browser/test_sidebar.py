@@ -140,8 +140,8 @@ def test_an_end_is_told_and_the_document_comes_back_after_a_reload(tmp_path):
     with opened(tmp_path, *CELLS) as page:
         command(page, "filebrowser:activate")
         command(page, "notebook:run-all-cells")
-        page.wait_for_selector(".jp-toast-message, .Toastify__toast", timeout=60_000)
-        page.click("text=Open >> visible=true")
+        page.wait_for_selector(".Toastify__toast", timeout=60_000)
+        page.click(".Toastify__toast button:has-text('Open')", timeout=8_000)
         page.wait_for_selector(".neo-document .neo-status:has-text('Completed')", timeout=60_000)
         page.click(".neo-tab:has-text('Artifact')")
         page.wait_for_selector(".neo-facts:has-text('manifest.json')")
