@@ -12,7 +12,6 @@ export interface RowActions {
 export class RowView {
   readonly node: HTMLElement;
   readonly #mark = element("span", { class: "neo-mark", "aria-hidden": "true" });
-  readonly #name = element("span", { class: "neo-title" });
   readonly #time = element("span", { class: "neo-time" });
   readonly #target = element("span", { class: "neo-target" });
   readonly #outcome = element("span", { class: "neo-outcome" });
@@ -22,7 +21,7 @@ export class RowView {
 
   constructor(name: string, actions: RowActions) {
     this.#stop = button("Stop", () => actions.stop(name), { tabindex: "-1", "aria-label": `Stop ${name}` });
-    const first = element("div", { class: "neo-line" }, this.#mark, this.#name, this.#time, this.#stop);
+    const first = element("div", { class: "neo-line" }, this.#mark, titled(name), this.#time, this.#stop);
     const second = element("div", { class: "neo-line neo-second" }, this.#target, this.#outcome);
     this.node = element(
       "li",
@@ -40,7 +39,6 @@ export class RowView {
     const ended = hasEnded(row);
     setText(this.#mark, look.mark);
     this.#mark.className = `neo-mark ${look.accent}`;
-    setText(this.#name, row.name);
     setText(this.#time, ended ? age(row.created, now) : seconds(elapsed));
     setText(this.#target, row.target);
     setText(this.#outcome, outcome(row));
@@ -68,6 +66,14 @@ export class RowView {
       this.#track.setAttribute("aria-valuenow", String(progress.done));
     }
   }
+}
+
+const TAIL = 5; // characters that tell jobs of one model apart
+
+/** The name, shortened before its tail where it is too long. */
+function titled(name: string): HTMLElement {
+  const start = element("span", { class: "neo-title-start" }, name.slice(0, -TAIL));
+  return element("span", { class: "neo-title" }, start, element("span", {}, name.slice(-TAIL)));
 }
 
 function outcomeAccent(row: JobRow): string {
