@@ -30,11 +30,7 @@ export class HtmlTab implements Tab {
     if (!html) {
       this.node.replaceChildren(element("p", { class: "neo-muted" }, this.#options.empty(row)));
     } else if (html !== this.#html) {
-      const open = this.node.querySelector("details")?.open ?? false;
       this.node.innerHTML = html;
-      this.node.querySelectorAll("details").forEach((details) => {
-        details.open = open;
-      });
     }
     this.#html = html;
   }

@@ -158,9 +158,9 @@ def test_compile_from_the_toolbar(tmp_path):
     cells = (CELLS[0], "model = nn.Sequential(nn.Flatten(), nn.Linear(64, 4)).eval()")
     with opened(tmp_path, *cells) as page:
         command(page, "notebook:run-all-cells")
-        page.click(".jp-NotebookPanel-toolbar button:has-text('Compile…')")
+        page.click(".jp-NotebookPanel-toolbar >> text=Compile…", timeout=10_000)
         page.wait_for_selector(".neo-preview:has-text('%compile model --target local --input x -o job')")
         picture(page, "form")
-        page.click(".jp-Dialog button:has-text('Compile')")
+        page.click(".jp-Dialog-button >> text=Compile", timeout=10_000)
         page.wait_for_selector(".neo-mark:has-text('✓')", timeout=90_000)
         assert last_cell(page) == "%compile model --target local --input x -o job"
