@@ -37,6 +37,11 @@ export class JobsClient {
     return this.#get(this.path(name, "profile"));
   }
 
+  /** Times each kernel now; takes some seconds. */
+  timeKernels(name: string): Promise<{ html: string }> {
+    return request(this.#send, this.address(this.path(name, "profile")), { method: "POST" });
+  }
+
   artifact(name: string): Promise<ArtifactAnswer> {
     return this.#get(this.path(name, "artifact"));
   }

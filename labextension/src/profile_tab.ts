@@ -1,6 +1,7 @@
-/** Where the compilation's seconds went, stage by stage. */
+/** Where the compilation's seconds went, stage by stage; and, when asked for, a call's by kernel. */
 import type { JobsClient } from "./client.ts";
-import { element } from "./dom.ts";
+import { button, element, setText } from "./dom.ts";
+import { wordsOf } from "./request.ts";
 import type { Tab } from "./tabs.ts";
 import type { JobRow } from "./wire.ts";
 import { seconds } from "./words.ts";
@@ -8,18 +9,48 @@ import { seconds } from "./words.ts";
 export class ProfileTab implements Tab {
   readonly id = "profile";
   readonly title = "Profile";
-  readonly node = element("div", { class: "neo-panel" });
+  readonly node: HTMLElement;
   readonly #client: JobsClient;
+  readonly #stages = element("div");
+  readonly #kernels = element("div");
+  readonly #said = element("p", { class: "neo-muted", role: "status", hidden: "" });
+  readonly #time: HTMLButtonElement;
+  #name = "";
 
   constructor(client: JobsClient) {
     this.#client = client;
+    this.#time = button("Time each kernel", () => void this.#measure());
+    const tools = element("div", { class: "neo-tools" }, this.#time);
+    this.node = element("div", { class: "neo-panel" }, tools, this.#said, this.#kernels, this.#stages);
   }
 
   async show(row: JobRow): Promise<void> {
+    this.#name = row.name;
+    this.#time.hidden = row.status !== "COMPLETED";
     const { stages } = await this.#client.profile(row.name);
     const entries = Object.entries(stages);
     const words = "The job reports at its end how long each stage took.";
-    this.node.replaceChildren(entries.length ? bars(entries) : element("p", { class: "neo-muted" }, words));
+    this.#stages.replaceChildren(
+      entries.length ? bars(entries) : element("p", { class: "neo-muted" }, words),
+    );
+  }
+
+  async #measure(): Promise<void> {
+    this.#time.disabled = true;
+    this.#say("Timing each kernel, in a process of its own…");
+    try {
+      this.#kernels.innerHTML = (await this.#client.timeKernels(this.#name)).html;
+      this.#say("");
+    } catch (error) {
+      const { message, hint } = wordsOf(error);
+      this.#say(`${message} ${hint}`.trim());
+    }
+    this.#time.disabled = false;
+  }
+
+  #say(words: string): void {
+    setText(this.#said, words);
+    this.#said.hidden = !words;
   }
 }
 

@@ -18,6 +18,7 @@ from neo_magics.server.rows import JobRow, RowReader
 from neo_magics.widgets.comparison_html import comparison_card
 from neo_magics.widgets.comparison_view import comparison_view
 from neo_magics.widgets.job_panel import snapshot
+from neo_magics.widgets.profile_html import profile_card
 
 if TYPE_CHECKING:
     from neo_magics.client import Backend
@@ -106,6 +107,11 @@ class Desk:
     def profile(self, name: str) -> dict[str, Any]:
         """Seconds by stage of the compilation, from the job's report."""
         return {"stages": self.report(name)["report"].get("stages", {})}
+
+    def time_kernels(self, name: str) -> dict[str, Any]:
+        """Time each kernel of the compiled model on the server's machine now; takes some seconds."""
+        self._described(name)
+        return {"html": profile_card(Job(name, self.backend).profile())}
 
     def artifact(self, name: str) -> dict[str, Any]:
         """The compiled archive: where it is, its files and its manifest."""

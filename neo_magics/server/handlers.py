@@ -89,12 +89,17 @@ class ComparisonHandler(DeskHandler):
 
 
 class ProfileHandler(DeskHandler):
-    """Where the time went."""
+    """Where the compilation's time went; posted to, where a call's time goes."""
 
     @authenticated
     @authorized
     async def get(self, name: str) -> None:
         self.answer(await self.run(self.desk.profile, name))
+
+    @authenticated
+    @authorized
+    async def post(self, name: str) -> None:
+        self.answer(await self.run(self.desk.time_kernels, name))
 
 
 class ArtifactHandler(DeskHandler):

@@ -151,6 +151,13 @@ async def test_unknown_job_is_not_found(ask, part):
     assert "nobody" in body["message"]
 
 
+async def test_kernels_of_an_unfinished_job_cannot_be_timed(ask, stage):
+    stage.create()
+    status, body = await ask("jobs", "net-local-1", "profile", method="POST")
+    assert status == 409
+    assert "STARTING" in body["message"]
+
+
 async def test_a_name_that_the_contract_refuses(ask):
     status, body = await ask("jobs", "no%20body%21")
     assert status == 400
