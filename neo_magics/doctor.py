@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 from neo_magics.errors import NeoMagicsError
@@ -48,6 +49,7 @@ def examine(settings: Settings) -> list[Check]:
         _runtime(),
         _linker(),
         *_frameworks(),
+        *_sidebar(),
         _home(settings),
         _disk(settings),
         _jobs(settings),
@@ -106,6 +108,18 @@ def _frameworks() -> Iterator[Check]:
             else f"pip install {name}"
         )
         yield Check(name, bool(version) or name == "torch", version or "not installed", hint)
+
+
+def _sidebar() -> Iterator[Check]:
+    """JupyterLab's sidebar, where JupyterLab is: a build without the npm registry leaves it out."""
+    if not installed("jupyterlab"):
+        return
+    from jupyter_core.paths import jupyter_path
+
+    folders = [Path(path) / "neo-magics" for path in jupyter_path("labextensions")]
+    there = any((folder / "package.json").is_file() for folder in folders)
+    hint = "" if there else "Install neo-magics again where the npm registry can be reached."
+    yield Check("JupyterLab sidebar", True, "installed" if there else "not installed", hint)
 
 
 def _home(settings: Settings) -> Check:
