@@ -68,7 +68,7 @@ export class Commands {
       () => true,
       async (name) => Clipboard.copyToSystem(name),
     );
-    this.#add(Command.stop, "Stop Job", canStop, (name) => this.#stop(name));
+    this.#add(Command.stop, "Stop Job…", canStop, (name) => this.#stop(name));
     this.#add(Command.delete, "Delete Job…", hasEnded, (name) => this.#delete(name));
   }
 
@@ -122,7 +122,15 @@ export class Commands {
 
   async #stop(name: string): Promise<void> {
     const { client, model } = this.#options;
-    model.update((await client.stop(name)).job);
+    const sure = await showDialog({
+      title: "Stop this job?",
+      body: `${name} ends without an artifact. What it has done so far is lost.`,
+      buttons: [Dialog.cancelButton({ label: "Keep it running" }), Dialog.warnButton({ label: "Stop" })],
+      defaultButton: 0,
+    });
+    if (sure.button.accept) {
+      model.update((await client.stop(name)).job);
+    }
   }
 
   async #delete(name: string): Promise<void> {

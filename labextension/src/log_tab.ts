@@ -1,8 +1,9 @@
-/** The log: read on from where it stopped; follows its end unless the reader has scrolled away. */
+/** The log: read on from where it stopped; follows its end unless paused or the reader has scrolled away. */
 import type { JobsClient } from "./client.ts";
-import { button, element } from "./dom.ts";
+import { button, element, setText } from "./dom.ts";
 import type { Tab } from "./tabs.ts";
 import type { JobRow } from "./wire.ts";
+import { hasEnded } from "./words.ts";
 
 const NEAR = 24; // pixels from the end that still count as the end
 
@@ -12,23 +13,30 @@ export class LogTab implements Tab {
   readonly node: HTMLElement;
   readonly #client: JobsClient;
   readonly #lines = element("pre", { class: "neo-log", tabindex: "0", "aria-label": "Log" });
+  readonly #pause = button("Pause", () => this.#toggle(), { "aria-pressed": "false", hidden: "" });
   readonly #empty = element("div", { class: "neo-muted" }, "Nothing was logged yet.");
   #token = "";
   #created = "";
   #busy = false;
+  #paused = false;
+  #row: JobRow | null = null;
 
   constructor(client: JobsClient, copy: (text: string) => void) {
     this.#client = client;
     const tools = element(
       "div",
       { class: "neo-tools" },
+      this.#pause,
       button("Copy log", () => copy(this.#lines.textContent ?? "")),
     );
     this.node = element("div", { class: "neo-panel neo-log-panel" }, tools, this.#empty, this.#lines);
   }
 
   async show(row: JobRow): Promise<void> {
-    if (this.#busy) {
+    const again = row.created !== this.#created;
+    this.#row = row;
+    this.#pause.hidden = hasEnded(row) && !this.#paused;
+    if (this.#busy || (this.#paused && !again)) {
       return;
     }
     this.#busy = true;
@@ -57,6 +65,17 @@ export class LogTab implements Tab {
     this.#empty.hidden = this.#lines.childElementCount > 0;
     if (following) {
       this.#lines.scrollTop = this.#lines.scrollHeight;
+    }
+  }
+
+  /** What comes in while paused is read when the reader follows again. */
+  #toggle(): void {
+    this.#paused = !this.#paused;
+    setText(this.#pause, this.#paused ? "Follow" : "Pause");
+    this.#pause.setAttribute("aria-pressed", String(this.#paused));
+    if (!this.#paused && this.#row) {
+      this.#lines.scrollTop = this.#lines.scrollHeight;
+      void this.show(this.#row);
     }
   }
 

@@ -1,6 +1,5 @@
-/** The request that created the job, and the same request in other tongues. */
+/** The request that created the job, and the same request as a cell, for boto3 and for the aws cli. */
 import type { JobsClient } from "./client.ts";
-import { awsCommand, boto3Call } from "./code.ts";
 import { button, element, setText } from "./dom.ts";
 import type { Tab } from "./tabs.ts";
 import type { JobRow } from "./wire.ts";
@@ -10,26 +9,32 @@ export class RequestTab implements Tab {
   readonly title = "Request";
   readonly node: HTMLElement;
   readonly #client: JobsClient;
-  readonly #json = element("pre", { class: "neo-code", tabindex: "0", "aria-label": "Request as JSON" });
-  #request: Record<string, unknown> = {};
-  #backend = "";
+  readonly #choices = element("div", { class: "neo-choices", role: "group", "aria-label": "Show as" });
+  readonly #text = element("pre", { class: "neo-code", tabindex: "0", "aria-label": "Request" });
+  #texts: Record<string, string> = {};
+  #chosen = "";
 
   constructor(client: JobsClient, copy: (text: string) => void) {
     this.#client = client;
-    const tools = element(
-      "div",
-      { class: "neo-tools" },
-      button("Copy JSON", () => copy(JSON.stringify(this.#request, null, 2))),
-      button("Copy for boto3", () => copy(boto3Call(this.#request, this.#backend))),
-      button("Copy for aws cli", () => copy(awsCommand(this.#request))),
-    );
-    this.node = element("div", { class: "neo-panel" }, tools, this.#json);
+    const copying = button("Copy", () => copy(this.#texts[this.#chosen] ?? ""));
+    const tools = element("div", { class: "neo-tools" }, this.#choices, copying);
+    this.node = element("div", { class: "neo-panel" }, tools, this.#text);
   }
 
   async show(row: JobRow): Promise<void> {
-    const { request, backend } = await this.#client.job(row.name);
-    this.#request = request;
-    this.#backend = backend;
-    setText(this.#json, JSON.stringify(request, null, 2));
+    this.#texts = (await this.#client.job(row.name)).texts;
+    const names = Object.keys(this.#texts);
+    if (names.length !== this.#choices.childElementCount) {
+      this.#choices.replaceChildren(...names.map((name) => button(name, () => this.#choose(name))));
+    }
+    this.#choose(this.#chosen || (names[0] ?? ""));
+  }
+
+  #choose(name: string): void {
+    this.#chosen = name;
+    for (const made of this.#choices.children) {
+      made.setAttribute("aria-pressed", String(made.textContent === name));
+    }
+    setText(this.#text, this.#texts[name] ?? "");
   }
 }

@@ -41,6 +41,8 @@ export type Message = Page | { changed: JobRow[]; deleted: string[] } | { error:
 export interface JobAnswer {
   job: JobRow;
   request: Record<string, unknown>;
+  /** The request in each tongue: JSON, %%compile, boto3, aws cli. */
+  texts: Record<string, string>;
   backend: string;
 }
 

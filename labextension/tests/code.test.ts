@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { awsCommand, boto3Call, compileLine, loadCell } from "../src/code.ts";
+import { compileLine, loadCell } from "../src/code.ts";
 
 test("a cell that loads a job names another backend only", () => {
   assert.match(loadCell("net-1", ""), /Job\.open\("net-1"\)\ncompiled = job\.load\(\)$/);
@@ -15,14 +15,4 @@ test("the line of the form", () => {
     "%compile net --target rasp4b --backend sagemaker -o job",
   );
   assert.match(compileLine({ ...choice, input: "(x, y)" }), /--input "\(x, y\)"/);
-});
-
-test("a request in Python and for the shell", () => {
-  const request = { CompilationJobName: "n", Tags: [{ Key: "a", Value: "it's" }], Flag: true, Nothing: null };
-  const code = boto3Call(request, "local");
-  assert.match(
-    code,
-    /CompilationJobName="n",\n {4}Tags=\[\{"Key": "a", "Value": "it's"\}\],\n {4}Flag=True,/,
-  );
-  assert.match(awsCommand({ a: "it's" }), /--cli-input-json '\{"a":"it'"'"'s"\}'$/);
 });

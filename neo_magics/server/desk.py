@@ -19,16 +19,10 @@ from neo_magics.widgets.comparison_html import comparison_card
 from neo_magics.widgets.comparison_view import comparison_view
 from neo_magics.widgets.job_panel import snapshot
 from neo_magics.widgets.profile_html import profile_card
+from neo_magics.widgets.request_text import request_of, request_texts
 
 if TYPE_CHECKING:
     from neo_magics.client import Backend
-
-# What DescribeCompilationJob says beyond what was asked for.
-_ANSWERED = {
-    "CompilationJobArn", "CompilationJobStatus", "CompilationStartTime", "CompilationEndTime",
-    "CreationTime", "DerivedInformation", "FailureReason", "InferenceImage", "LastModifiedTime",
-    "ModelArtifacts", "ModelDigests", "ResponseMetadata",
-}  # fmt: skip
 
 
 class Desk:
@@ -47,10 +41,11 @@ class Desk:
         return {"jobs": rows, "next": page.get("NextToken", "")}
 
     def job(self, name: str) -> dict[str, Any]:
-        """The job's row, and the request that created it."""
+        """The job's row, and the request that created it, also in the tongues of notebook and shell."""
         description = self._described(name)
-        request = {key: value for key, value in description.items() if key not in _ANSWERED and value}
-        return {"job": self._rows.row(description), "request": request, "backend": self.backend.name}
+        request, backend = request_of(description), self.backend.name
+        row = self._rows.row(description)
+        return {"job": row, "request": request, "texts": request_texts(request, backend), "backend": backend}
 
     def panel(self, name: str) -> dict[str, Any]:
         """The panel that a notebook would show, as HTML."""

@@ -82,6 +82,9 @@ def test_every_state_at_a_glance(tmp_path, dark):
             page.click(f".neo-tab:has-text('{tab}')")
             page.wait_for_selector(seen)
             picture(page, f"{tab.lower()}-{theme}")
+        page.click(".neo-choices button:has-text('%%compile')")
+        page.wait_for_selector(".neo-code:has-text('%%compile --platform LINUX_X86_64 --input-shape')")
+        picture(page, f"request-{theme}")
 
 
 def test_search_and_groups(tmp_path):
@@ -132,6 +135,11 @@ def test_stop_from_the_sidebar_while_the_kernel_is_busy(tmp_path):
         stop.wait_for(timeout=60_000)
         picture(page, "running")
         stop.click()
+        page.click(".jp-Dialog button:has-text('Keep it running')")
+        stop.click()
+        page.wait_for_selector(".jp-Dialog:has-text('Stop this job?')")
+        picture(page, "stopping")
+        page.click(".jp-Dialog button.jp-mod-warn:has-text('Stop')")
         page.wait_for_selector(".neo-mark:has-text('■')", timeout=60_000)
         picture(page, "stopped")
 

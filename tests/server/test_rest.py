@@ -78,6 +78,8 @@ async def test_describe_gives_the_request_as_it_was_made(ask, stage):
     assert body["request"]["CompilationJobName"] == "net-local-1"
     assert body["request"]["OutputConfig"]["TargetDevice"] == "ml_c5"
     assert "CompilationJobStatus" not in body["request"]
+    assert list(body["texts"]) == ["JSON", "%%compile", "boto3", "aws cli"]
+    assert json.loads(body["texts"]["JSON"]) == body["request"]
 
 
 async def test_failed_job_says_why(ask, stage):
