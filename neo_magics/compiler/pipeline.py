@@ -37,6 +37,7 @@ from neo_magics.compiler.passes.schedule_kernels import KernelReport, ScheduleKe
 from neo_magics.compiler.ruler import with_ruler
 from neo_magics.compiler.schedules import RULES
 from neo_magics.compiler.targets import CpuTarget, resolve_target
+from neo_magics.compiler.tuning.choose import Choose
 from neo_magics.errors import CompilationError, NeoMagicsError
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class CompileRequest:
     dump: Path | None = None
 
 
-def passes(target: CpuTarget, observe: Callable[[KernelReport], None]) -> list[Any]:
+def passes(target: CpuTarget, observe: Callable[[KernelReport], None], choose: Choose) -> list[Any]:
     """The pipeline: every pass in its order, from what a front end imports to what the VM runs."""
     return [
         # Phase 1: what is known now is not computed later.
@@ -83,8 +84,8 @@ def passes(target: CpuTarget, observe: Callable[[KernelReport], None]) -> list[A
         FuseAttention(target.machine),
         relax.transform.DeadCodeElimination(["main"]),
         # Phase 2: layouts that fit the vectors, chosen over the whole graph.
-        PackConvolutions(target.machine, strict=target.strict),
-        PackMatmuls(target.machine),
+        PackConvolutions(target.machine, strict=target.strict, choose=choose),
+        PackMatmuls(target.machine, choose),
         FlattenRows(),
         LowerNorms(target.machine),
         relax.transform.CanonicalizeBindings(),
@@ -164,8 +165,18 @@ class Lowered:
     kernels: KernelTable
 
 
-def optimize(module: tvm.IRModule, target: CpuTarget, emit: Emit, *, dump: Path | None = None) -> Lowered:
-    """Run the pipeline over an imported module. Raises `CompilationError` where a pass fails."""
+def optimize(
+    module: tvm.IRModule,
+    target: CpuTarget,
+    emit: Emit,
+    *,
+    dump: Path | None = None,
+    choose: Choose | None = None,
+) -> Lowered:
+    """Run the pipeline over an imported module. Raises `CompilationError` where a pass fails.
+
+    `choose` decides where kernels have several candidates; without it, the model of registers and caches.
+    """
     module, named = take_sources(module)
     timings, origins, costs, kernels = Timings(), Origins(named), Costs(), _Kernels(emit)
     instruments = [timings, origins, costs, *([Dumps(dump)] if dump else [])]
@@ -174,7 +185,7 @@ def optimize(module: tvm.IRModule, target: CpuTarget, emit: Emit, *, dump: Path 
         target.tvm,
         tvm.transform.PassContext(opt_level=3, instruments=instruments),
     ):
-        lowered = tvm.transform.Sequential(passes(target, kernels))(module)
+        lowered = tvm.transform.Sequential(passes(target, kernels, choose or Choose()))(module)
     emit(LogLine("optimize: " + ", ".join(f"{name} {t:.2f} s" for name, t in timings.slowest(SLOWEST))))
     table = _kernel_table(origins, costs, kernels, target)
     return Lowered(lowered, list(lowered.attrs[WEIGHTS]), table)

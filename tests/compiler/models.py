@@ -47,10 +47,14 @@ def module(build: Callable[..., Sequence[Any]], *inputs: tuple[tuple[Any, ...], 
 
 
 def run(
-    source: tvm.IRModule, arrays: Sequence[Array], target: CpuTarget, events: list[Event] | None = None
+    source: tvm.IRModule,
+    arrays: Sequence[Array],
+    target: CpuTarget,
+    events: list[Event] | None = None,
+    choose: Any = None,
 ) -> list[Array]:
     """The outputs of the compiled module."""
-    lowered = optimize(source, target, (events if events is not None else []).append)
+    lowered = optimize(source, target, (events if events is not None else []).append, choose=choose)
     with tempfile.TemporaryDirectory() as folder:
         library = build_library(lowered.module, target, Path(folder))
         executable = tvm.runtime.load_module(str(Path(folder) / library))

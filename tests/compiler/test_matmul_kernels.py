@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tvm import relax, tirx
 
+from neo_magics.compiler.kernels.matmul import pack_columns
 from neo_magics.compiler.kernels.tiles import register_tile
 from neo_magics.compiler.machine import Machine
-from neo_magics.compiler.passes.pack_matmuls import pack_columns
 from tests.compiler.models import WIDTHS, constant, module, random, run, x86_target
 
 # (leading dimensions, K, N)

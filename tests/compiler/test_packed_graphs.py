@@ -12,7 +12,8 @@ from torch import nn
 from tvm import relax
 from tvm.relax.frontend.torch import from_exported_program
 
-from neo_magics.compiler.passes.pack_convolutions import PackConvolutions, pack_weight
+from neo_magics.compiler.kernels.conv2d_tiles import pack_phases
+from neo_magics.compiler.passes.pack_convolutions import PackConvolutions
 from tests.compiler.models import WIDTHS, constant, module, random, run, x86_target
 
 # torch.export's own use of a name that torch 2.13 deprecates.
@@ -112,7 +113,7 @@ def test_between_convolutions_nothing_is_unpacked() -> None:
 
 def test_a_packed_weight_holds_every_number_and_zeros() -> None:
     weight = random((5, 3, 2, 2))
-    packed = pack_weight(weight, in_lanes=2, lanes=4)
+    packed = pack_phases(weight[None, None], in_lanes=2, lanes=4)[0, 0]
     assert packed.shape == (2, 2, 2, 2, 2, 4)
     for o, i in np.ndindex(5, 3):
         np.testing.assert_array_equal(packed[o // 4, i // 2, :, :, i % 2, o % 4], weight[o, i])

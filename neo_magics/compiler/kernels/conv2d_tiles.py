@@ -58,6 +58,16 @@ def transposed(weight: Array, stride: tuple[int, int], padding: tuple[int, int])
     return Phases(Window((1, 1), (top, left, top, left), (1, 1)), stride, padding), phases
 
 
+def pack_phases(weight: Array, in_lanes: int, lanes: int) -> Array:
+    """[phase, phase, O, I, H, W] → [phase, phase, O/v, I/b, H, W, b, v], filled up with zeros."""
+    high, wide, out, inner, height, width = weight.shape
+    missing = [(0, 0), (0, 0), (0, -out % lanes), (0, -inner % in_lanes), (0, 0), (0, 0)]
+    blocked = np.pad(weight, missing).reshape(
+        high, wide, -1, lanes, -(-inner // in_lanes), in_lanes, height, width
+    )
+    return blocked.transpose(0, 1, 2, 4, 6, 7, 5, 3)
+
+
 def conv2d_tiles(
     data: Any, weight: Any, *, phases: Phases, out: tuple[int, int], tile: tuple[int, int]
 ) -> Any:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from tvm import te, tirx
 
 from neo_magics.compiler.kernels import KERNEL, TILE
 
 MATMUL = "matmul"
+Array = np.ndarray[Any, Any]
 
 
 def packed_matmul(data: Any, weight: Any, *, columns: int, rows: int) -> Any:
@@ -32,3 +34,12 @@ def packed_matmul(data: Any, weight: Any, *, columns: int, rows: int) -> Any:
     shape = (panels, tiles * rows, panel)
     product = te.compute(shape, element, "matmul", attrs={KERNEL: MATMUL, TILE: [rows, panel]})
     return te.compute((count, columns), lambda i, j: product[j // panel, i, j % panel], "matmul_out")
+
+
+def pack_columns(weight: Array, panel: int) -> Array:
+    """[K, N] → [N/panel, K, panel], the last panel filled with zeros."""
+    depth, columns = weight.shape
+    panels = -(-columns // panel)
+    padded = np.zeros((depth, panels * panel), weight.dtype)
+    padded[:, :columns] = weight
+    return padded.reshape(depth, panels, panel).transpose(1, 0, 2)

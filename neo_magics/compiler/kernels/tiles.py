@@ -20,6 +20,11 @@ def register_tile(rows: int, columns: int, machine: Machine, *, widest: int = 8)
     Each divides its extent, so that no tile is cut. Every step loads rows + columns operands for
     rows × columns multiply-adds; too few accumulators leave the units waiting.
     """
+    return register_tiles(rows, columns, machine, widest=widest)[0]
+
+
+def register_tiles(rows: int, columns: int, machine: Machine, *, widest: int = 8) -> list[tuple[int, int]]:
+    """All tiles that `register_tile` chooses from, the best first."""
     room = machine.accumulators
     candidates = [
         (r, c)
@@ -27,7 +32,7 @@ def register_tile(rows: int, columns: int, machine: Machine, *, widest: int = 8)
         for c in divisors(columns)
         if r * c <= room and r * c + c + 1 <= machine.registers and c <= widest
     ]
-    return min(candidates, key=lambda tile: tile_cost(*tile))
+    return sorted(candidates, key=lambda tile: tile_cost(*tile))
 
 
 def tile_with_tail(columns: int, blocks: int, machine: Machine, *, phases: int = 1) -> tuple[int, int]:
@@ -35,7 +40,12 @@ def tile_with_tail(columns: int, blocks: int, machine: Machine, *, phases: int =
 
     Each column of the tile is `phases` results, which take their own weights, like blocks of channels.
     """
-    return min(_tiles_with_tail(columns, blocks, machine, phases))[-1]
+    return tiles_with_tail(columns, blocks, machine, phases=phases)[0]
+
+
+def tiles_with_tail(columns: int, blocks: int, machine: Machine, *, phases: int = 1) -> list[tuple[int, int]]:
+    """All tiles that `tile_with_tail` chooses from, the best first."""
+    return [tile for _cost, _sums, tile in sorted(_tiles_with_tail(columns, blocks, machine, phases))]
 
 
 def tail_pays(columns: int, blocks: int, machine: Machine) -> bool:
@@ -82,8 +92,15 @@ def matmul_tile(
     What is computed beyond the ends is counted as cost, and so is a thread that waits for the other. `rows`
     is None where it is only known later: then a few, which costs little when there is just one.
     """
+    return matmul_tiles(rows, columns, machine, widest=widest)[0]
+
+
+def matmul_tiles(
+    rows: int | None, columns: int, machine: Machine, *, widest: int = WIDEST_PANEL
+) -> list[tuple[int, int]]:
+    """All tiles that `matmul_tile` chooses from, the best first."""
     if rows is None:
-        return register_tile(FREE_ROWS, columns, machine)
+        return register_tiles(FREE_ROWS, columns, machine)
     candidates = [
         (r, c)
         for r in range(1, min(rows, machine.accumulators) + 1)
@@ -98,7 +115,7 @@ def matmul_tile(
         per_sum, sums = tile_cost(*tile)
         return per_sum * computed / (rows * columns), sums
 
-    return min(candidates, key=cost)
+    return sorted(candidates, key=cost)
 
 
 def attention_tile(queries: int, keys: int, machine: Machine) -> tuple[int, int]:

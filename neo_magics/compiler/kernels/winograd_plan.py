@@ -47,11 +47,20 @@ class Layer:
 
 def choose_plan(layer: Layer, machine: Machine) -> Plan | None:
     """The cheapest way to cut `layer`; None where the direct kernel is expected to be as fast."""
+    best = ranked_plans(layer, machine)[:1]
+    return best[0] if best and worth_it(best[0], layer, machine) else None
+
+
+def ranked_plans(layer: Layer, machine: Machine) -> list[Plan]:
+    """All ways to cut `layer`, the cheapest first; none for windows that Winograd does not do."""
     if any(taps not in OUTPUTS for taps in layer.taps):
-        return None
-    costs = [(_cost(plan, layer, machine), number, plan) for number, plan in enumerate(plans(layer, machine))]
-    cost, _, best = min(costs)
-    return best if cost < _direct_cost(layer, machine) else None
+        return []
+    return sorted(plans(layer, machine), key=lambda plan: _cost(plan, layer, machine))
+
+
+def worth_it(plan: Plan, layer: Layer, machine: Machine) -> bool:
+    """Whether `plan` is expected to be faster than the direct kernel."""
+    return _cost(plan, layer, machine) < _direct_cost(layer, machine)
 
 
 def plans(layer: Layer, machine: Machine) -> Iterator[Plan]:

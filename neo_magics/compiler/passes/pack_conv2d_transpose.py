@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neo_magics.compiler.kernels.conv2d_tiles import conv2d_tiles, transposed
+from neo_magics.compiler.kernels.conv2d_tiles import conv2d_tiles, pack_phases, transposed
 from neo_magics.compiler.kernels.tiles import tile_with_tail
 from neo_magics.compiler.passes import calls
-from neo_magics.compiler.passes.calls import Array
 
 if TYPE_CHECKING:
     from neo_magics.compiler.passes.pack_convolutions import Packer
@@ -41,13 +40,3 @@ def pack_conv2d_transpose(packer: Packer, call: Any) -> Any | None:
     packed = calls.make_constant(pack_phases(parts, packer.lanes, packer.lanes))
     made = packer.emit(conv2d_tiles, data, packed, fuses=True, phases=phases, out=size, tile=tile)
     return packer.keep(made, int(out[1]))
-
-
-def pack_phases(weight: Array, in_lanes: int, lanes: int) -> Array:
-    """[phase, phase, O, I, H, W] → [phase, phase, O/v, I/b, H, W, b, v], filled up with zeros."""
-    high, wide, out, inner, height, width = weight.shape
-    missing = [(0, 0), (0, 0), (0, -out % lanes), (0, -inner % in_lanes), (0, 0), (0, 0)]
-    blocked = np.pad(weight, missing).reshape(
-        high, wide, -1, lanes, -(-inner // in_lanes), in_lanes, height, width
-    )
-    return blocked.transpose(0, 1, 2, 4, 6, 7, 5, 3)

@@ -15,22 +15,18 @@ from tvm import relax
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
 from neo_magics.compiler.kernels import FUSES_ELEMENTWISE
-from neo_magics.compiler.kernels.conv2d import (
-    Window,
-    conv2d,
-    pack_channels,
-    unpack_channels,
-)
-from neo_magics.compiler.kernels.conv2d_tiles import Phases, conv2d_tiles
-from neo_magics.compiler.kernels.tiles import divisors, register_tile, tail_pays, tile_with_tail
+from neo_magics.compiler.kernels.conv2d import Window, pack_channels, unpack_channels
+from neo_magics.compiler.kernels.conv2d_candidates import Convolution
+from neo_magics.compiler.kernels.tiles import divisors
 from neo_magics.compiler.machine import Machine
 from neo_magics.compiler.passes import calls
+from neo_magics.compiler.passes.bindings import Bindings
 from neo_magics.compiler.passes.calls import Array
 from neo_magics.compiler.passes.pack_conv2d_transpose import pack_conv2d_transpose
 from neo_magics.compiler.passes.pack_depthwise import pack_depthwise
-from neo_magics.compiler.passes.pack_winograd import pack_winograd
 from neo_magics.compiler.passes.packable import REWRITES
 from neo_magics.compiler.passes.packable_moves import split_piece
+from neo_magics.compiler.tuning.choose import Choose
 
 
 @tvm.transform.module_pass(opt_level=0, name="PackConvolutions")
@@ -39,33 +35,38 @@ class PackConvolutions:
 
     Channels that do not fill the last block are padded with zero weights. Groups that do not consist of whole
     blocks are merged. `strict`: each result is a plain sum of products, so
-    no Winograd.
+    no Winograd. `choose` decides between the kernels that can do a convolution.
     """
 
-    def __init__(self, machine: Machine, *, strict: bool = False) -> None:
+    def __init__(self, machine: Machine, *, strict: bool = False, choose: Choose | None = None) -> None:
         self.machine = machine
         self.strict = strict
+        self.choose = choose or Choose()
 
     def transform_module(self, module: tvm.IRModule, _context: Any) -> tvm.IRModule:
         """Rewrite `main`; dead twins are left for DeadCodeElimination."""
-        return calls.rewrite_entry(Packer(module, self.machine, strict=self.strict), module)
+        packer = Packer(module, self.machine, strict=self.strict, choose=self.choose)
+        return calls.rewrite_entry(packer, module)
 
 
 @mutator
 class Packer(PyExprMutator):  # type: ignore[misc]
     """Rewrites call by call; `packed` answers whether a value is at hand in packed form."""
 
-    def __init__(self, module: tvm.IRModule, machine: Machine, *, strict: bool = False) -> None:
+    def __init__(self, module: tvm.IRModule, machine: Machine, *, strict: bool, choose: Choose) -> None:
         super().__init__(module)
+        self.choose = choose
+        self._expanding = expanding(module[calls.ENTRY])
         self.lanes = machine.lanes
         self.machine = machine
         self.strict = strict
         self._twins: dict[Any, Any] = {}
 
     def visit_call_(self, call: Any) -> Any:
+        expands = call in self._expanding
         call = self.visit_expr_post_order(call)
         if calls.name_of(call) == "relax.nn.conv2d":
-            result = self._convolution(call)
+            result = self._convolution(call, expands=expands)
         elif calls.name_of(call) == "relax.nn.conv2d_transpose":
             result = pack_conv2d_transpose(self, self.builder_.normalize(call))
         else:
@@ -98,14 +99,20 @@ class Packer(PyExprMutator):  # type: ignore[misc]
         return twin
 
     def emit(
-        self, kernel: Any, *operands: Any, fuses: bool = False, pattern: int | None = None, **options: Any
+        self,
+        kernel: Any,
+        *operands: Any,
+        fuses: bool = False,
+        pattern: int | None = None,
+        name: str = "",
+        **options: Any,
     ) -> Any:
         """A call of a tensor expression, bound to a variable; `fuses`: it takes element-wise followers."""
         compute = partial(kernel, **options)  # call_te would convert options, and knows few types
         pattern = FUSES_ELEMENTWISE if fuses else pattern
         attrs = None if pattern is None else {"op_pattern": pattern}
         made = self.builder_.call_te(
-            compute, *operands, primfunc_name_hint=kernel.__name__, primfunc_attrs=attrs
+            compute, *operands, primfunc_name_hint=name or kernel.__name__, primfunc_attrs=attrs
         )
         return self.builder_.emit(made)
 
@@ -114,7 +121,7 @@ class Packer(PyExprMutator):  # type: ignore[misc]
         piece = split_piece(self, item)
         return item if piece is None else piece
 
-    def _convolution(self, call: Any) -> Any | None:
+    def _convolution(self, call: Any, *, expands: bool) -> Any | None:
         weight = calls.constant(call.args[1])
         shape = calls.shape_of(call.args[0])
         if weight is None or weight.dtype != np.float32 or not _is_plain(call, shape):
@@ -122,32 +129,21 @@ class Packer(PyExprMutator):  # type: ignore[misc]
         window = _window(call.attrs)
         groups, channels = int(call.attrs.groups), weight.shape[0]
         assert shape is not None
-        out_h, out_w = window.out_size(int(shape[2]), int(shape[3]), weight.shape[2:])
+        size = int(shape[2]), int(shape[3])
         if groups == channels == shape[1]:
+            out_w = window.out_size(*size, weight.shape[2:])[1]
             return pack_depthwise(self, call.args[0], weight, window, out_w)
         weight, groups = merge_groups(weight, groups, self.lanes)
-        if groups == 1 and not self.strict:
-            made = pack_winograd(self, call.args[0], weight, window)
-            if made is not None:
-                return made
-        return self._direct(call.args[0], weight, window, groups, (out_h, out_w))
-
-    def _direct(self, value: Any, weight: Array, window: Window, groups: int, out: tuple[int, int]) -> Any:
-        """The direct kernel, in tiles that divide the width or, where that is clearly faster, have a tail."""
-        packed = self.packed(value)
-        data = self.pack(value) if groups > 1 else value if packed is None else packed
-        channels, in_lanes = weight.shape[0], self.lanes if data.ty.ndim == 5 else 1
-        blocks = -(-channels // self.lanes)
-        parts = pack_weight(weight, in_lanes, self.lanes)
-        if groups == 1 and tail_pays(out[1], blocks, self.machine):
-            tile = tile_with_tail(out[1], blocks, self.machine)
-            operands = data, calls.make_constant(parts[None, None])
-            made = self.emit(conv2d_tiles, *operands, fuses=True, phases=Phases(window), out=out, tile=tile)
-            return self.keep(made, channels)
-        tile = register_tile(out[1], blocks // groups, self.machine)
-        operands = data, calls.make_constant(parts)
-        made = self.emit(conv2d, *operands, fuses=True, window=window, groups=groups, tile=tile)
-        return self.keep(made, channels)
+        batch = shape[0] if isinstance(shape[0], int) else None
+        packed = self.packed(call.args[0])
+        inner, taps = int(shape[1]), (weight.shape[2], weight.shape[3])
+        at_hand = packed is not None
+        work = Convolution(batch, (inner, channels), size, taps, window, groups, at_hand, self.strict)
+        # A kernel that becomes part of another one is not what would be measured.
+        way = work.candidates(self.machine)[0] if expands else self.choose(work, self.machine)
+        data = self.pack(call.args[0]) if way.packs else call.args[0]
+        operands = data, calls.make_constant(way.pack(weight))
+        return self.keep(self.emit(way.compute, *operands, fuses=True, name=way.kernel), channels)
 
 
 def _is_plain(call: Any, shape: tuple[Any, ...] | None) -> bool:
@@ -165,12 +161,19 @@ def _window(attrs: Any) -> Window:
     return Window((stride[0], stride[-1]), (top, left, bottom, right), (dilation[0], dilation[-1]))
 
 
-def pack_weight(weight: Array, in_lanes: int, lanes: int) -> Array:
-    """O I H W → O/v I/b H W b v, filled up with zeros."""
-    weight = _fill(_fill(weight, 0, lanes), 1, in_lanes)
-    out, inner, height, width = weight.shape
-    blocked = weight.reshape(out // lanes, lanes, inner // in_lanes, in_lanes, height, width)
-    return blocked.transpose(0, 2, 4, 5, 3, 1)
+def expanding(function: Any) -> set[Any]:
+    """The 1×1 convolutions whose result a depthwise one reads, perhaps activated: FuseDepthwise's."""
+    bindings = Bindings(function)
+    found: set[Any] = set()
+    for _var, call in bindings.calls("relax.nn.conv2d"):
+        shape, value = calls.shape_of(call), bindings.value(call.args[0])
+        if shape is None or int(call.attrs.groups) != shape[1]:
+            continue
+        while calls.name_of(value) and calls.name_of(value) != "relax.nn.conv2d":
+            value = bindings.value(value.args[0]) if value.args else None
+        if calls.name_of(value) and (calls.static_shape(value.args[1]) or ())[2:] == (1, 1):
+            found.add(value)
+    return found
 
 
 def merge_groups(weight: Array, groups: int, lanes: int) -> tuple[Array, int]:
@@ -190,10 +193,3 @@ def merge_groups(weight: Array, groups: int, lanes: int) -> tuple[Array, int]:
     split = weight.reshape(count, merged, part, inner, height, width)
     dense[:, own, :, own] = split.transpose(1, 0, 2, 3, 4, 5)
     return dense.reshape(out, merged * inner, height, width), count
-
-
-def _fill(array: Array, axis: int, multiple: int) -> Array:
-    missing = -array.shape[axis] % multiple
-    if not missing:
-        return array
-    return np.pad(array, [(0, missing if dim == axis else 0) for dim in range(array.ndim)])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,11 +10,11 @@ from tvm import relax
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
 from neo_magics.compiler.kernels import FUSES_ELEMENTWISE
-from neo_magics.compiler.kernels.matmul import packed_matmul
-from neo_magics.compiler.kernels.tiles import matmul_tile
+from neo_magics.compiler.kernels.matmul_candidates import Panels, Product
 from neo_magics.compiler.machine import Machine
 from neo_magics.compiler.passes import calls
 from neo_magics.compiler.passes.calls import Array
+from neo_magics.compiler.tuning.choose import Choose
 
 
 @tvm.transform.module_pass(opt_level=0, name="PackMatmuls")
@@ -23,21 +22,24 @@ class PackMatmuls:
     """matmul(x, w) with a constant 2-D w becomes a kernel of our own on [N/panel, K, panel].
 
     Leading dimensions become one, M. Columns are padded to whole panels, and the kernel stores what counts.
+    `choose` decides between the tiles in registers.
     """
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: Machine, choose: Choose | None = None) -> None:
         self.machine = machine
+        self.choose = choose or Choose()
 
     def transform_module(self, module: tvm.IRModule, _context: Any) -> tvm.IRModule:
         """Rewrite every matmul of float32 […, K] × constant [K, N] in `main`."""
-        return calls.rewrite_entry(_Packer(module, self.machine), module)
+        return calls.rewrite_entry(_Packer(module, self.machine, self.choose), module)
 
 
 @mutator
 class _Packer(PyExprMutator):  # type: ignore[misc]
-    def __init__(self, module: tvm.IRModule, machine: Machine) -> None:
+    def __init__(self, module: tvm.IRModule, machine: Machine, choose: Choose) -> None:
         super().__init__(module)
         self.machine = machine
+        self.choose = choose
         self._packs: dict[Any, Any] = {}
 
     def visit_call_(self, call: Any) -> Any:
@@ -60,32 +62,22 @@ class _Packer(PyExprMutator):  # type: ignore[misc]
         count = calls.shape_of(data)
         assert count is not None
         columns = weight.shape[1]
-        vectors = -(-columns // self.machine.lanes)
         known = count[0] if isinstance(count[0], int) else None
-        rows, panel = matmul_tile(known, vectors, self.machine)
+        way = self.choose(Product(known, weight.shape[0], columns), self.machine)
         product = self.builder_.emit(
             self.builder_.call_te(
-                partial(packed_matmul, columns=columns, rows=rows),  # call_te would convert options
+                way.compute,
                 data,
-                self._panels(call.args[1], panel * self.machine.lanes),
-                primfunc_name_hint="packed_matmul",
+                self._panels(call.args[1], way),
+                primfunc_name_hint=way.kernel,
                 primfunc_attrs={"op_pattern": FUSES_ELEMENTWISE},
             )
         )
         return relax.op.reshape(product, [*lead, columns]) if len(lead) > 1 else product
 
-    def _panels(self, weight: Any, panel: int) -> Any:
+    def _panels(self, weight: Any, way: Panels) -> Any:
         """The packed constant; a weight that several products share is packed once."""
-        key = (weight.value.data_ptr(), weight.value.shape, panel)
+        key = (weight.value.data_ptr(), weight.value.shape, way.panel)
         if key not in self._packs:
-            self._packs[key] = calls.make_constant(pack_columns(weight.value.numpy(), panel))
+            self._packs[key] = calls.make_constant(way.pack(weight.value.numpy()))
         return self._packs[key]
-
-
-def pack_columns(weight: Array, panel: int) -> Array:
-    """[K, N] → [N/panel, K, panel], the last panel filled with zeros."""
-    depth, columns = weight.shape
-    panels = -(-columns // panel)
-    padded = np.zeros((depth, panels * panel), weight.dtype)
-    padded[:, :columns] = weight
-    return padded.reshape(depth, panels, panel).transpose(1, 0, 2)
