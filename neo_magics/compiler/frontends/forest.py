@@ -135,23 +135,22 @@ def tables(forest: Forest, data: str) -> tuple[ForestShape, list[Array]]:
     root, depth = np.array(nodes.root, np.int32), np.array(nodes.depth, np.int32)
     base = forest.base.astype(forest.value)
     if vectors:
-        leaf, values = _leaf_vectors(forest, nodes)
-        rest = [leaf, values, root, depth, base]
+        where, values = _leaf_vectors(forest, nodes)
     else:
-        column = np.array([tree.column for tree in forest.trees], np.int32)
-        rest = [_leaf_numbers(forest, nodes), root, depth, column, base]
+        where = np.array([tree.column for tree in forest.trees], np.int32)
+        values = _leaf_numbers(forest, nodes)
     shape = ForestShape(
         features=forest.features,
         slots=len(slots),
         nodes=nodes.count,
         trees=len(forest.trees),
         columns=forest.columns,
-        leaves=len(rest[1]) if vectors else 0,
+        leaves=len(values) if vectors else 0,
         data=data,
         key=forest.key,
         value=forest.value,
     )
-    return shape, [*shared, *rest]
+    return shape, [*shared, where, values, root, depth, base]
 
 
 def _leaf_numbers(forest: Forest, nodes: _Nodes) -> Array:

@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-# ruff: noqa: PLR0912, PLR0913, PLR0917
+# ruff: noqa: PLR0913, PLR0917
 # TVMScript: annotations are values there, and the decorated functions are never run as Python.
 """Tree ensembles: one kernel for XGBoost, LightGBM and scikit-learn, over tables that describe the nodes.
 
@@ -48,15 +48,17 @@ class ForestShape:
 
 
 def forest_kernel(shape: ForestShape) -> Any:
-    """The PrimFunc (rows, features) → (rows, columns) for any number of rows."""
-    return _vector_leaves(shape) if shape.leaves else _scalar_leaves(shape)
+    """The PrimFunc (rows, features) → (rows, columns) for any number of rows.
 
-
-def _scalar_leaves(shape: ForestShape) -> Any:
-    """Parameters: x, feature, missing, slot, threshold, left, value, root, depth, column, base, out."""
+    Its parameters: x; feature and missing of each slot; slot, threshold and left of each node; `where` and
+    `values`; root and depth of each tree; base; out. Where leaves are numbers, `values` has that of each
+    node, `where` the column of each tree; else `values` is a table of leaf vectors, `where` each node's row.
+    """
     features, slots, nodes, trees, columns = _sizes(shape)
-    data, key, value_type = shape.data, shape.key, shape.value
-    largest = _largest(key)
+    data, key, value_type, vectors = shape.data, shape.key, shape.value, bool(shape.leaves)
+    places, entries = (nodes, (shape.leaves, columns)) if vectors else (trees, (nodes,))
+    largest, add_leaf = _largest(key), _add_vector if vectors else _add_number
+    row_stride, column_stride = (columns, 1) if vectors else (1, ROWS)
 
     @T.prim_func(s_tir=True, private=True)
     def forest(
@@ -66,10 +68,10 @@ def _scalar_leaves(shape: ForestShape) -> Any:
         slot: T.Buffer((nodes,), "int32"),
         threshold: T.Buffer((nodes,), key),
         left: T.Buffer((nodes,), "int32"),
-        value: T.Buffer((nodes,), value_type),
+        where: T.Buffer((places,), "int32"),
+        values: T.Buffer(entries, value_type),
         root: T.Buffer((trees,), "int32"),
         depth: T.Buffer((trees,), "int32"),
-        column: T.Buffer((trees,), "int32"),
         base: T.Buffer((columns,), value_type),
         pout: T.handle,
     ):
@@ -87,103 +89,45 @@ def _scalar_leaves(shape: ForestShape) -> Any:
                     given = T.Cast(key, x[block * ROWS + r, feature[s]])
                     seen[s * ROWS + r] = T.if_then_else(T.isnan(given), missing[s], T.min(given, largest))
                 for c in T.serial(columns):
-                    total[c * ROWS + r] = base[c]
+                    total[r * row_stride + c * column_stride] = base[c]
             for t in T.serial(trees):
                 for g in T.serial(count // LANES):
+                    _walk(node, root[t], depth[t], left, slot, threshold, seen, g * LANES, LANES)
                     for lane in T.unroll(LANES):
-                        node[lane] = root[t]
-                    for _step in T.serial(depth[t]):
-                        for lane in T.unroll(LANES):
-                            node[lane] = left[node[lane]] + T.Cast(
-                                "int32",
-                                T.call_llvm_pure_intrin(key, FENCE, seen[slot[node[lane]] + g * LANES + lane])
-                                > T.call_llvm_pure_intrin(key, FENCE, threshold[node[lane]]),
-                            )
-                    for lane in T.unroll(LANES):
-                        total[column[t] * ROWS + g * LANES + lane] = (
-                            total[column[t] * ROWS + g * LANES + lane] + value[node[lane]]
-                        )
+                        add_leaf(total, values, where, t, node[lane], g * LANES + lane, columns)
                 for tail in T.serial(count % LANES):
-                    row: T.int64 = count - 1 - tail
-                    node[0] = root[t]
-                    for _step in T.serial(depth[t]):
-                        node[0] = left[node[0]] + T.Cast(
-                            "int32", seen[slot[node[0]] + row] > threshold[node[0]]
-                        )
-                    total[column[t] * ROWS + row] = total[column[t] * ROWS + row] + value[node[0]]
+                    _walk(node, root[t], depth[t], left, slot, threshold, seen, count - 1 - tail, 1)
+                    add_leaf(total, values, where, t, node[0], count - 1 - tail, columns)
             for r in T.serial(count):
                 for c in T.serial(columns):
-                    out[block * ROWS + r, c] = total[c * ROWS + r]
+                    out[block * ROWS + r, c] = total[r * row_stride + c * column_stride]
 
     return forest
 
 
-def _vector_leaves(shape: ForestShape) -> Any:
-    """Parameters: x, feature, missing, slot, threshold, left, leaf, values, root, depth, base, out."""
-    features, slots, nodes, trees, columns = _sizes(shape)
-    data, key, value_type, leaves = shape.data, shape.key, shape.value, shape.leaves
-    largest = _largest(key)
+@T.macro
+def _walk(node, root, depth, left, slot, threshold, seen, row, lanes):
+    """From the root of a tree to the leaves of `lanes` rows side by side."""
+    for lane in T.unroll(lanes):
+        node[lane] = root
+    for _step in T.serial(depth):
+        for lane in T.unroll(lanes):
+            node[lane] = left[node[lane]] + T.Cast(
+                "int32",
+                T.call_llvm_pure_intrin(seen.dtype, FENCE, seen[slot[node[lane]] + row + lane])
+                > T.call_llvm_pure_intrin(seen.dtype, FENCE, threshold[node[lane]]),
+            )
 
-    @T.prim_func(s_tir=True, private=True)
-    def forest(
-        px: T.handle,
-        feature: T.Buffer((slots,), "int32"),
-        missing: T.Buffer((slots,), key),
-        slot: T.Buffer((nodes,), "int32"),
-        threshold: T.Buffer((nodes,), key),
-        left: T.Buffer((nodes,), "int32"),
-        leaf: T.Buffer((nodes,), "int32"),
-        values: T.Buffer((leaves, columns), value_type),
-        root: T.Buffer((trees,), "int32"),
-        depth: T.Buffer((trees,), "int32"),
-        base: T.Buffer((columns,), value_type),
-        pout: T.handle,
-    ):
-        T.func_attr({"tirx.noalias": True, "op_pattern": 8})
-        n = T.int64()
-        x = T.match_buffer(px, (n, features), data)
-        out = T.match_buffer(pout, (n, columns), value_type)
-        for block in T.parallel((n + ROWS - 1) // ROWS):
-            seen = T.alloc_buffer((slots * ROWS,), key, scope="local")
-            total = T.alloc_buffer((ROWS * columns,), value_type, scope="local")
-            node = T.alloc_buffer((LANES,), "int32", scope="local")
-            count: T.int64 = T.min(n - block * ROWS, T.int64(ROWS))
-            for r in T.serial(count):
-                for s in T.serial(slots):
-                    given = T.Cast(key, x[block * ROWS + r, feature[s]])
-                    seen[s * ROWS + r] = T.if_then_else(T.isnan(given), missing[s], T.min(given, largest))
-                for c in T.serial(columns):
-                    total[r * columns + c] = base[c]
-            for t in T.serial(trees):
-                for g in T.serial(count // LANES):
-                    for lane in T.unroll(LANES):
-                        node[lane] = root[t]
-                    for _step in T.serial(depth[t]):
-                        for lane in T.unroll(LANES):
-                            node[lane] = left[node[lane]] + T.Cast(
-                                "int32",
-                                T.call_llvm_pure_intrin(key, FENCE, seen[slot[node[lane]] + g * LANES + lane])
-                                > T.call_llvm_pure_intrin(key, FENCE, threshold[node[lane]]),
-                            )
-                    for lane in T.unroll(LANES):
-                        for c in T.serial(columns):
-                            total[(g * LANES + lane) * columns + c] = (
-                                total[(g * LANES + lane) * columns + c] + values[leaf[node[lane]], c]
-                            )
-                for tail in T.serial(count % LANES):
-                    row: T.int64 = count - 1 - tail
-                    node[0] = root[t]
-                    for _step in T.serial(depth[t]):
-                        node[0] = left[node[0]] + T.Cast(
-                            "int32", seen[slot[node[0]] + row] > threshold[node[0]]
-                        )
-                    for c in T.serial(columns):
-                        total[row * columns + c] = total[row * columns + c] + values[leaf[node[0]], c]
-            for r in T.serial(count):
-                for c in T.serial(columns):
-                    out[block * ROWS + r, c] = total[r * columns + c]
 
-    return forest
+@T.macro
+def _add_number(total, values, where, tree, node, row, _columns):
+    total[where[tree] * ROWS + row] = total[where[tree] * ROWS + row] + values[node]
+
+
+@T.macro
+def _add_vector(total, values, where, _tree, node, row, columns):
+    for c in T.serial(columns):
+        total[row * columns + c] = total[row * columns + c] + values[where[node], c]
 
 
 def _sizes(shape: ForestShape) -> tuple[int, int, int, int, int]:
