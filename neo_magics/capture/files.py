@@ -10,12 +10,14 @@ from neo_magics.errors import InputError
 _SUFFIXES = {
     "PYTORCH": (".pt2", ".pth", ".pt"),
     "ONNX": (".onnx",),
+    "KERAS": (".h5", ".keras", ".pt2"),
     "XGBOOST": (".model", ".json", ".ubj"),
     "SKLEARN": (".skops", ".joblib", ".pkl", ".txt"),
 }
 _WORDS = {
     "PYTORCH": ("pth", "PyTorch"),
     "ONNX": ("onnx", "ONNX"),
+    "KERAS": ("h5", "Keras"),
     "XGBOOST": ("model", "XGBoost"),
     "SKLEARN": ("skops", "scikit-learn"),
 }

@@ -167,6 +167,8 @@ def _traced(examples: Arrays, request: CaptureRequest, signature: Signature) -> 
 def _kept(examples: Arrays, request: CaptureRequest, specs: tuple[TensorInfo, ...]) -> Arrays:
     """The user's own examples under the program's names; generated ones are not kept."""
     used = {spec.name: examples[spec.name] for spec in specs if spec.name in examples}
+    if not used and len(examples) == len(specs):  # the program has its own names for those of *args
+        used = dict(zip([spec.name for spec in specs], examples.values(), strict=True))
     return used if request.inputs is not None else {}
 
 

@@ -34,7 +34,13 @@ class Framework:
 # In the order of asking: a Keras model with the torch backend is a torch module too, and XGBoost's
 # estimators are scikit-learn's.
 FRAMEWORKS = (
-    Framework("KERAS", ("keras", "tf_keras"), (".h5", ".keras"), "a Keras model, .h5, .keras"),
+    Framework(
+        "KERAS",
+        ("keras", "tf_keras"),
+        (".h5", ".keras"),
+        "a keras.Model, .keras, .h5",
+        "neo_magics.capture.keras",
+    ),
     Framework("TENSORFLOW", ("tensorflow",), (".pb", ".pbtxt"), "a tf.Module, a SavedModel folder, .pb"),
     Framework(
         "XGBOOST",

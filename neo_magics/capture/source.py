@@ -19,6 +19,7 @@ from neo_magics.errors import InputError
 _SOURCES = {
     "PYTORCH": "neo_magics.capture.source_pytorch",
     "ONNX": "neo_magics.capture.source_onnx",
+    "KERAS": "neo_magics.capture.source_keras",
     "XGBOOST": "neo_magics.capture.source_xgboost",
     "SKLEARN": "neo_magics.capture.source_sklearn",
 }

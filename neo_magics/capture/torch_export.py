@@ -83,7 +83,11 @@ def export_module(module: Any, examples: Arrays, free: Shapes) -> Any:
     try:
         with _silence(), quiet_torch():
             program = torch.export.export(
-                module, args, kwargs, dynamic_shapes=_dynamic(examples, free, positional), strict=False
+                module,
+                args,
+                kwargs,
+                dynamic_shapes=_dynamic(module, examples, free, positional),
+                strict=False,
             )
     except Exception as error:
         raise _explained(error, module) from error
@@ -126,7 +130,7 @@ def _takes_by_position(module: Any, given: dict[str, Any]) -> bool:
     return Signature.of(module).names[: len(given)] == tuple(given) and not by_name & set(given)
 
 
-def _dynamic(examples: Arrays, free: Shapes, positional: bool) -> Any:
+def _dynamic(module: Any, examples: Arrays, free: Shapes, positional: bool) -> Any:
     import torch
 
     if not free:
@@ -135,7 +139,14 @@ def _dynamic(examples: Arrays, free: Shapes, positional: bool) -> Any:
         name: {axis: torch.export.Dim.DYNAMIC for axis, size in enumerate(free.get(name, ())) if size is None}
         for name in examples
     }
-    return tuple(shapes.values()) if positional else shapes
+    if not positional:
+        return shapes
+    parameters = list(inspect.signature(module.forward).parameters.values())
+    plain = [p for p in parameters if p.kind is not p.VAR_POSITIONAL]
+    in_order = tuple(shapes.values())
+    if len(plain) == len(parameters):
+        return in_order
+    return (*in_order[: len(plain)], in_order[len(plain) :])  # those of *args are one tuple
 
 
 def _plain_outputs(program: Any) -> Any:

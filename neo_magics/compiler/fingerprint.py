@@ -11,7 +11,17 @@ from importlib import metadata
 from pathlib import Path
 
 # The packages that decide what comes out.
-TOOLS = ("apache-tvm", "apache-tvm-ffi", "numpy", "torch", "onnx", "onnxruntime", "ziglang", "neo-magics")
+TOOLS = (
+    "apache-tvm",
+    "apache-tvm-ffi",
+    "numpy",
+    "torch",
+    "keras",
+    "onnx",
+    "onnxruntime",
+    "ziglang",
+    "neo-magics",
+)
 
 
 def toolchain_versions() -> dict[str, str]:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _COMPILER_STAGES = ("import", "optimize", "build")
 _TEXT_CHARACTERS = 500
+_ON_TORCH = ("PYTORCH", "KERAS")  # frameworks whose models are imported through PyTorch
 # Thousands of modules are loaded for good and a short life follows: Python's usual thresholds cost a seventh
 # of the job and free nothing.
 _GARBAGE_THRESHOLDS = (100_000, 20, 100)
@@ -79,7 +80,7 @@ def _load_tools(framework: str) -> None:
     """Import TVM, and PyTorch only where the model needs it: TVM would import it for nothing, in seconds."""
     from neo_magics.runtime.libraries import keep_torch_out, let_torch_in
 
-    if framework != "PYTORCH":
+    if framework not in _ON_TORCH:
         keep_torch_out()
     importlib.import_module("neo_magics.compiler.pipeline")
     let_torch_in()

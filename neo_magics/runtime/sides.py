@@ -14,6 +14,7 @@ SOURCE, ARTIFACT = "source", "artifact"
 _SOURCE_LABELS = {
     "PYTORCH": "PyTorch",
     "ONNX": "ONNX Runtime",
+    "KERAS": "Keras",
     "XGBOOST": "XGBoost",
     "SKLEARN": "scikit-learn",
 }

@@ -98,5 +98,5 @@ def test_two_models_in_one_archive(tmp_path: Path) -> None:
 
 
 def test_a_framework_that_is_not_supported_yet(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="KERAS models are not yet supported locally"):
-        open_source(tmp_path, "KERAS")
+    with pytest.raises(InputError, match="CAFFE models are not yet supported locally"):
+        open_source(tmp_path, "CAFFE")

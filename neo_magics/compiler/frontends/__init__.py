@@ -19,6 +19,7 @@ __all__ = ["ImportedModel", "import_model"]
 _IMPORTERS = {
     "PYTORCH": "neo_magics.compiler.frontends.pytorch",
     "ONNX": "neo_magics.compiler.frontends.onnx",
+    "KERAS": "neo_magics.compiler.frontends.keras",
     "XGBOOST": "neo_magics.compiler.frontends.xgboost",
     "SKLEARN": "neo_magics.compiler.frontends.sklearn",
 }

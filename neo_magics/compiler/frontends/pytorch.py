@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from neo_magics.compiler.frontends.imported import ImportedModel
 from neo_magics.compiler.frontends.relax_tools import bind_sizes, main_tensors, shape_of
 from neo_magics.compiler.frontends.shapes import by_name, check_shape, config_of
 from neo_magics.compiler.frontends.torch_program import program_to_module
-from neo_magics.compiler.frontends.torchscript import Recorded, record_script
+from neo_magics.compiler.frontends.torchscript import record_script
 from neo_magics.errors import InputError
 
 
@@ -31,7 +32,8 @@ def import_folder(folder: Path, input_config: InputConfig | None, options: Compi
         return import_program(load_pt2(path, trust_pickle=options.trust_pickle), input_config)
     if kind is TorchFile.SCRIPT:
         recorded = record_script(load_script(path), folder, input_config, options)
-        return _renamed(import_program(recorded.program, None), recorded)
+        imported = import_program(recorded.program, None)
+        return renamed(imported, recorded.input_names, recorded.output_names)
     if kind is TorchFile.PICKLE:
         if not options.trust_pickle:
             raise untrusted_pickle(path)
@@ -64,10 +66,10 @@ def import_program(program: Any, input_config: InputConfig | None) -> ImportedMo
     )
 
 
-def _renamed(model: ImportedModel, recorded: Recorded) -> ImportedModel:
-    """`model` with the names of a recorded TorchScript module."""
-    inputs = zip(model.inputs, recorded.input_names, strict=True)
-    outputs = zip(model.outputs, recorded.output_names, strict=True)
+def renamed(model: ImportedModel, input_names: Sequence[str], output_names: Sequence[str]) -> ImportedModel:
+    """`model` with the names of another framework for its inputs and outputs."""
+    inputs = zip(model.inputs, input_names, strict=True)
+    outputs = zip(model.outputs, output_names, strict=True)
     named = tuple(replace(spec, name=name) for spec, name in inputs)
     return replace(
         model,

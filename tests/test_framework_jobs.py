@@ -1,0 +1,35 @@
+"""Models of other frameworks as whole jobs: from the object in a cell to the measured comparison."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+
+import neo_magics
+from neo_magics.client import Backend
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_keras_from_the_cell_to_the_comparison(settings):
+    os.environ.setdefault("KERAS_BACKEND", "torch")
+    keras = pytest.importorskip("keras")
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 3), name="image"),
+            keras.layers.Conv2D(8, 3, activation="relu"),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(4, activation="softmax", name="probabilities"),
+        ]
+    )
+    job = neo_magics.compile(
+        model, input_shape={"image": [None, 8, 8, 3]}, backend=Backend(settings), wait=True
+    )
+    assert job.report["framework"] == "KERAS"
+    assert job.report["verification"]["reference"].startswith("keras")
+    x = np.random.default_rng(0).standard_normal((3, 8, 8, 3)).astype("float32")
+    np.testing.assert_allclose(job.load()(x), model.predict_on_batch(x), atol=1e-6)
+    comparison = job.compare(x, seconds=0.3)
+    assert comparison.before.label == "Keras"
