@@ -12,6 +12,7 @@ from typing import Any
 
 STAGES = ("fetch", "import", "optimize", "build", "verify", "package", "upload")
 LOG_GROUP = "/aws/sagemaker/CompilationJobs"
+NEXT_STEP = "Next step: "  # how the line of a failed job's log begins that says what to do
 _MARK = "\tneo:"
 
 

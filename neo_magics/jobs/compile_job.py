@@ -164,7 +164,8 @@ def main() -> int:
     except Exception as error:  # noqa: BLE001 - it becomes the job's FailureReason
         if not isinstance(error, NeoMagicsError):
             traceback.print_exc()
-        work.write_result({"failure_reason": failure_reason(explain(error, emit.stage))})
+        explained = explain(error, emit.stage)
+        work.write_result({"failure_reason": failure_reason(explained), "next_step": explained.hint})
         return 1
     return 0
 

@@ -13,7 +13,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from neo_magics.api.events import LogLine
+from neo_magics.api.events import NEXT_STEP, LogLine
 from neo_magics.api.states import JobStatus
 from neo_magics.errors import NeoMagicsError, failure_reason
 from neo_magics.jobs import endings
@@ -136,17 +136,21 @@ class Runner:
         elif result and "failure_reason" not in result and ending.returncode == 0:
             status, columns = JobStatus.COMPLETED, result
         else:
-            reason = self._reason(ending, result)
+            reason, next_step = self._reason(ending, result)
             journal.add(LogLine(reason))
+            if next_step:
+                journal.add(LogLine(NEXT_STEP + next_step))
             status, columns = JobStatus.FAILED, {"failure_reason": reason}
         patiently(lambda: journal.flush(force=True))
         self._finish(store, status, **columns)
 
-    def _reason(self, ending: Ending, result: dict[str, Any] | None) -> str:
+    def _reason(self, ending: Ending, result: dict[str, Any] | None) -> tuple[str, str]:
+        """The FailureReason, and the next step in it."""
         error = self._cause_error(ending)
         if error is None and result and "failure_reason" in result:
-            return str(result["failure_reason"])
-        return failure_reason(error or endings.crashed(ending.returncode, ending.stage, ending.last_lines))
+            return str(result["failure_reason"]), str(result.get("next_step", ""))
+        error = error or endings.crashed(ending.returncode, ending.stage, ending.last_lines)
+        return failure_reason(error), error.hint
 
     def _cause_error(self, ending: Ending) -> NeoMagicsError | None:
         limits = self._limits()

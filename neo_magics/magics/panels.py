@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from neo_magics.measurement import measure_here
-from neo_magics.widgets.job_panel import JobPanel, NotebookSurface, TextSurface
+from neo_magics.widgets.job_panel import JobPanel
+from neo_magics.widgets.surfaces import NotebookSurface, TextSurface
 
 if TYPE_CHECKING:
     from neo_magics.job import Job

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from html import escape
 
+from neo_magics.widgets.copying import copyable
+from neo_magics.widgets.request_html import request_html
 from neo_magics.widgets.style import card, seconds
 from neo_magics.widgets.view import JobView, StageView, tail
 
@@ -17,22 +19,31 @@ WORDS = {
     "STOPPED": ("Stopped", "■", "neo-warn"),
 }
 _MARKS = {"done": "✓", "cached": "✓", "started": "●", "failed": "✕", "stopped": "■", "waiting": "○"}
-_LIVE_LINES = 6
+_LIVE_LINES = 100
 
 
 def live_html(view: JobView) -> str:
     """The panel of a job that runs, with the last lines of its log."""
-    return card(
-        _head(view), _steps(view), _progress(view), _live_log(view), label=f"Compilation job {view.name}"
-    )
+    parts = (status_html(view), live_log(view), request_html(view.texts))
+    return card(*parts, label=f"Compilation job {view.name}")
+
+
+def status_html(view: JobView) -> str:
+    """What changes while a job runs, but for its log."""
+    return f"{_head(view)}{_steps(view)}{_progress(view)}"
 
 
 def frozen_html(view: JobView, comparison: str = "", note: str = "") -> str:
     """The panel of a job that ended. `comparison` is HTML, `note` a plain sentence in its place."""
+    return card(ended_html(view, comparison, note), label=f"Compilation job {view.name}: {view.status}")
+
+
+def ended_html(view: JobView, comparison: str = "", note: str = "") -> str:
+    """As `frozen_html`, without a border."""
     ending = _reason(view) if view.status == "FAILED" else comparison
     said = f'<div class="neo-muted">{escape(note)}</div>' if note else ""
-    parts = (_head(view), ending, _steps(view), said, _next(view), _whole_log(view))
-    return card(*parts, label=f"Compilation job {view.name}: {view.status}")
+    parts = (_head(view), ending, _steps(view), said, _next(view), _whole_log(view), request_html(view.texts))
+    return "".join(parts)
 
 
 def _head(view: JobView) -> str:
@@ -44,9 +55,15 @@ def _head(view: JobView) -> str:
         f'<span class="neo-status {accent}"><span aria-hidden="true">{mark}</span> {word}</span> '
         f'<span class="neo-name">{escape(view.name)}</span> '
         f'<span class="neo-muted">{escape(view.framework)} → {escape(view.target)}</span> '
-        f'<span class="neo-right neo-muted" title="since the job was created">{seconds(view.elapsed)}</span>'
-        "</div>"
+        f'<span class="neo-right neo-muted"><span title="since the job was created">{seconds(view.elapsed)}'
+        f"</span>{_left(view)}</span></div>"
     )
+
+
+def _left(view: JobView) -> str:
+    if not view.left or view.ended:
+        return ""
+    return f'<span title="from earlier jobs of this name and target">, {escape(view.left)}</span>'
 
 
 def _steps(view: JobView) -> str:
@@ -66,37 +83,45 @@ def _step(stage: StageView) -> str:
 
 def _progress(view: JobView) -> str:
     progress = view.log.progress
-    if not progress or not progress.total or view.ended:
+    if view.ended:
         return ""
+    if not progress or not progress.total:
+        return '<div class="neo-progress"></div>'  # keeps its place: nothing below it jumps
     share = min(1.0, progress.done / progress.total)
     words = f"{progress.done} of {progress.total} {progress.unit}".strip()
+    name = escape(progress.stage, quote=True)
     return (
-        f'<div class="neo-bar" role="progressbar" aria-label="{escape(progress.stage, quote=True)}" '
+        f'<div class="neo-progress"><div class="neo-bar" role="progressbar" aria-label="{name}" '
         f'aria-valuemin="0" aria-valuemax="{progress.total}" aria-valuenow="{progress.done}">'
         f'<i style="width:{share:.1%}"></i></div>'
-        f'<div class="neo-muted">{escape(progress.stage)}: {escape(words)}</div>'
+        f'<div class="neo-muted">{escape(progress.stage)}: {escape(words)}</div></div>'
     )
 
 
-def _live_log(view: JobView) -> str:
+def live_log(view: JobView) -> str:
+    """The end of the log; a viewer with the style sheet keeps it scrolled to the last line."""
     lines = tail(view.log.lines, _LIVE_LINES)
     waiting = "Waiting for the runner…" if view.status == "STARTING" else "No log lines yet."
-    return f'<pre aria-label="last lines of the log">{escape(chr(10).join(lines) or waiting)}</pre>'
+    return copyable("\n".join(lines) or waiting, "the last lines of the log", style="neo-live")
 
 
 def _whole_log(view: JobView) -> str:
     if not view.log.lines:
         return ""
     count = len(view.log.lines)
-    lines = escape("\n".join(tail(view.log.lines, count)))
-    return f"<details><summary>Log ({count} lines)</summary><pre>{lines}</pre></details>"
+    lines = "\n".join(tail(view.log.lines, count))
+    return f"<details><summary>Log ({count} lines)</summary>{copyable(lines, 'log')}</details>"
 
 
 def _reason(view: JobView) -> str:
-    stage = f"Stage: {escape(view.failed_stage)}. " if view.failed_stage else ""
+    failure = view.failure
+    stage = f"Stage {escape(failure.stage)}. " if failure.stage else ""
+    kind = f"{escape(failure.kind)}. " if failure.kind else ""
+    step = f"<div><b>Next step:</b> {escape(failure.next_step)}</div>" if failure.next_step else ""
     return (
-        f'<div class="neo-reason">{escape(view.reason or "No reason was given.")}'
-        f'<div class="neo-muted">{stage}Whole log: <code>%neo logs {escape(view.name)}</code></div></div>'
+        f'<div class="neo-reason"><div class="neo-what">{escape(failure.text)}</div>'
+        f'<div class="neo-muted">{stage}{kind}Whole log: <code>%neo logs {escape(view.name)}</code></div>'
+        f"{step}</div>"
     )
 
 

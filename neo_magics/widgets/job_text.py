@@ -13,8 +13,7 @@ def job_text(view: JobView, comparison: str = "", note: str = "") -> str:
         f"{view.name}: {WORDS.get(view.status, (view.status,))[0].lower()}, {view.framework} → {view.target}"
     ]
     if view.status == "FAILED":
-        lines.append(view.reason or "No reason was given.")
-        lines.append(f"Log: %neo logs {view.name}")
+        lines += _failure(view)
     stages = [s for s in view.log.stages if s.state != "waiting"]
     if stages:
         lines.append(
@@ -22,5 +21,13 @@ def job_text(view: JobView, comparison: str = "", note: str = "") -> str:
         )
     lines += [text for text in (comparison, note) if text]
     if not view.ended:
+        lines += [view.left[0].upper() + view.left[1:] + "."] if view.left else []
         lines.append(f"It runs on its own: job.wait(), %neo show {view.name}, %neo logs {view.name}")
     return "\n".join(lines)
+
+
+def _failure(view: JobView) -> list[str]:
+    failure = view.failure
+    where = f" (stage {failure.stage})" if failure.stage else ""
+    step = [f"Next step: {failure.next_step}"] if failure.next_step else []
+    return [f"{failure.text}{where}", *step, f"Log: %neo logs {view.name}"]

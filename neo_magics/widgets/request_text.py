@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import pprint
 import shlex
 from collections.abc import Mapping
 from typing import Any
@@ -61,8 +60,15 @@ def aws_command(request: Mapping[str, Any]) -> str:
     return f"aws sagemaker create-compilation-job --cli-input-json {body}"
 
 
-def _python(value: Any) -> str:
-    return pprint.pformat(value, width=100, sort_dicts=False).replace("\n", "\n    ")
+def _python(value: Any, indent: str = "    ") -> str:
+    """`value` as a Python literal; a dict has a line for each member."""
+    if isinstance(value, Mapping) and value:
+        inner = indent + "    "
+        members = "".join(f"{inner}{_python(key)}: {_python(each, inner)},\n" for key, each in value.items())
+        return f"{{\n{members}{indent}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(_python(each, indent) for each in value)}]"
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
 
 
 def _target(output: Mapping[str, Any]) -> list[str]:

@@ -18,7 +18,8 @@ _ACCENTS_DARK = "--neo-ok:#56d364;--neo-run:#79b8ff;--neo-bad:#ff8a80;--neo-warn
 
 STYLE = f"""<style>
 .{CLASS}{{{_ACCENTS_LIGHT};--neo-line:color-mix(in srgb,currentColor 22%,transparent);
---neo-soft:color-mix(in srgb,currentColor 5%,transparent);box-sizing:border-box;max-width:860px;
+--neo-soft:color-mix(in srgb,currentColor 5%,transparent);
+--neo-face:var(--jp-layout-color1,Canvas);box-sizing:border-box;max-width:860px;
 font:13px/1.45 var(--jp-ui-font-family,system-ui,sans-serif);color:var(--jp-ui-font-color1,inherit);
 border:1px solid var(--neo-line);border-radius:6px;padding:10px 12px;margin:4px 0;overflow-wrap:anywhere}}
 [data-jp-theme-light="false"] .{CLASS},.vscode-dark .{CLASS},.vscode-high-contrast .{CLASS},
@@ -40,12 +41,30 @@ font-variant-numeric:tabular-nums}}
 .{CLASS} li.neo-waiting{{opacity:.75}}
 .{CLASS} .neo-ok{{color:var(--neo-ok)}}.{CLASS} .neo-run{{color:var(--neo-run)}}
 .{CLASS} .neo-bad{{color:var(--neo-bad)}}.{CLASS} .neo-warn{{color:var(--neo-warn)}}
+.{CLASS} .neo-progress{{min-height:30px}}
 .{CLASS} .neo-bar{{height:6px;border-radius:3px;background:var(--neo-line);overflow:hidden;margin:4px 0}}
 .{CLASS} .neo-bar>i{{display:block;height:100%;background:var(--neo-run)}}
 .{CLASS} pre{{margin:6px 0 0;padding:6px 8px;background:var(--neo-soft);border-radius:4px;
 font:12px/1.5 var(--jp-code-font-family,monospace);color:inherit;white-space:pre-wrap;overflow-wrap:anywhere}}
 .{CLASS} details{{margin-top:6px}}.{CLASS} summary{{cursor:pointer}}
 .{CLASS} details pre{{max-height:320px;overflow:auto}}
+.{CLASS} details details{{margin:4px 0 4px 14px}}
+.{CLASS} .neo-copy{{position:relative}}
+/* Turned round twice, so that it stays at its end while lines come in. */
+.{CLASS} .neo-live{{display:flex;flex-direction:column-reverse;height:136px;overflow:auto;
+background:var(--neo-soft);border-radius:4px}}
+.{CLASS} .neo-live pre{{background:none;margin:0;flex:none;overflow:visible}}
+.{CLASS} .neo-button[hidden]{{display:inline-block;padding:0 8px;border:1px solid var(--neo-line);
+border-radius:4px;background:var(--neo-face);color:inherit;font:12px/20px inherit;cursor:pointer}}
+.{CLASS} .neo-copy>.neo-button{{position:absolute;top:4px;right:6px;z-index:1}}
+.{CLASS} .neo-live>.neo-button{{position:sticky;order:1;align-self:flex-end;margin:0 0 -26px;top:4px}}
+.{CLASS} .neo-button:focus-visible,.{CLASS} pre:focus-visible,.{CLASS} summary:focus-visible{{
+outline:2px solid var(--neo-run);outline-offset:1px}}
+.neo-widgets.{CLASS} .widget-html,.neo-widgets.{CLASS} .widget-hbox{{margin:0;width:auto}}
+.neo-widgets.{CLASS} .widget-hbox{{gap:6px;margin:4px 0 6px}}
+.neo-widgets.{CLASS} .widget-hbox>*{{margin:0;height:26px;line-height:26px}}
+.neo-widgets.{CLASS} .widget-html-content{{line-height:inherit;width:100%}}
+.{CLASS} .neo-what{{font-weight:600}}
 .{CLASS} .neo-reason{{border-left:3px solid var(--neo-bad);padding:2px 0 2px 10px;margin:8px 0}}
 .{CLASS} .neo-verdict{{font-size:20px;font-weight:600;margin:8px 0 0}}
 .{CLASS} .neo-strip{{margin-top:6px}}.{CLASS} svg{{display:block;overflow:visible;color:inherit}}

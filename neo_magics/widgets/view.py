@@ -11,6 +11,7 @@ from typing import Any
 
 from neo_magics.api.events import STAGES, Event, ProgressEvent, ReportEvent, StageEvent
 from neo_magics.api.states import TERMINAL, JobStatus
+from neo_magics.widgets.failure import Failure, failure
 
 LOG_LINES = 400  # kept for the frozen panel
 
@@ -77,6 +78,14 @@ class JobView:
     elapsed: float  # seconds since the job was created, until it ended
     reason: str = ""
     artifact: str = ""
+    ran: float = 0.0  # seconds since a runner took the job, until it ended
+    left: str = ""  # how long it may still take, in words
+    texts: Mapping[str, str] = field(default_factory=dict)  # the request, by tongue
+
+    @property
+    def failure(self) -> Failure:
+        """Why the job failed."""
+        return failure(self.reason, self.log.lines, self.failed_stage)
 
     @property
     def ended(self) -> bool:
@@ -101,7 +110,7 @@ def job_view(description: Mapping[str, Any], log: LogState, now: datetime | None
     config = description.get("InputConfig", {})
     artifacts = description.get("ModelArtifacts") or {}
     end = description.get("CompilationEndTime") if _is_terminal(description) else None
-    created = description.get("CreationTime", now)
+    created, started = description.get("CreationTime", now), description.get("CompilationStartTime")
     return JobView(
         name=description["CompilationJobName"],
         status=str(description["CompilationJobStatus"]),
@@ -109,6 +118,7 @@ def job_view(description: Mapping[str, Any], log: LogState, now: datetime | None
         framework=" ".join(filter(None, (config.get("Framework"), config.get("FrameworkVersion")))),
         log=_settled(log, description, now),
         elapsed=max(0.0, ((end or now) - created).total_seconds()),
+        ran=max(0.0, ((end or now) - started).total_seconds()) if started else 0.0,
         reason=description.get("FailureReason") or "",
         artifact=artifacts.get("S3ModelArtifacts") or "",
     )

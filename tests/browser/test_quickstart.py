@@ -80,7 +80,8 @@ def test_stop_while_the_cell_waits(tmp_path):
     with server(work, home) as address, notebook(address, "quick.ipynb", width=900) as page:
         command(page, "notebook:run-all-cells")
         page.wait_for_selector(f"{PANEL} >> text=Compiling", timeout=60_000)
-        page.click(".jp-Notebook button:has-text('Stop')")
+        page.click(".jp-Notebook button:has-text('Stop…')")
+        page.click(".jp-Notebook button:has-text('Stop it')")
         page.wait_for_selector(f"{PANEL} >> text=Stopped", timeout=60_000)
         page.wait_for_selector(".jp-Notebook >> text=was stopped before it was done", timeout=10_000)
         page.screenshot(path=screenshot("stopped"))

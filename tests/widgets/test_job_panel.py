@@ -8,7 +8,9 @@ import pytest
 from neo_magics.api.events import LogLine, StageEvent
 from neo_magics.api.states import JobStatus as S
 from neo_magics.errors import ArtifactError
+from neo_magics.widgets.job_html import frozen_html, live_html
 from neo_magics.widgets.job_panel import JobPanel, snapshot
+from neo_magics.widgets.job_text import job_text
 from neo_magics.widgets.refresher import Refresher
 from tests.widgets.conftest import REASON
 
@@ -19,9 +21,10 @@ class Sheet:
     def __init__(self):
         self.shown, self.frozen = [], []
 
-    def show(self, ended, html, text):
+    def show(self, view, note):
         assert not self.frozen
-        self.shown.append((ended, html, text))
+        html = frozen_html(view, note=note) if view.ended else live_html(view)
+        self.shown.append((view.ended, html, job_text(view, note=note)))
 
     def freeze(self, html, text):
         self.frozen.append((html, text))

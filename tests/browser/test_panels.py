@@ -1,0 +1,116 @@
+"""Panels over the life of a notebook: a kernel that restarts, a job that fails, a saved notebook."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+
+import pytest
+
+from tests.browser.lab import CHROMIUM, FLAGS, command, notebook, server, write_settings
+from tests.browser.test_quickstart import CELLS, PANEL, SCREENSHOTS, write_notebook
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install chromium"),
+    pytest.mark.skipif(importlib.util.find_spec("playwright") is None, reason="pip install playwright"),
+    # asyncio's transports of a closed browser are collected late.
+    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+MANY = "nn.Conv2d(1, 16, 3), *[nn.Conv2d(16, 16, 1) for _ in range(60)]"
+SLOW = CELLS[1].replace("nn.Conv2d(1, 16, 3)", MANY).replace("--no-cache", "--no-cache --no-compare")
+FAILS = """%%compile --target ml_c5 --input x
+class Odd(nn.Module):
+    def forward(self, x):
+        return torch.fft.fft(x).real
+
+Odd().eval()"""  # complex numbers: the front end has none
+RESTART = (
+    "async () => { await window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart(); }"
+)
+
+
+@pytest.fixture
+def folders(tmp_path):
+    home, work = tmp_path / "user", tmp_path / "work"
+    home.mkdir()
+    work.mkdir()
+    write_settings(home, dark=False)
+    return home, work
+
+
+def run(page, index):
+    """Run one cell."""
+    page.evaluate(
+        "index => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = index; }", index
+    )
+    command(page, "notebook:run-cell")
+
+
+def picture(page, name):
+    SCREENSHOTS.mkdir(exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"panels-{name}.png")
+
+
+def test_a_job_outlives_its_kernel_and_its_panel_catches_up(folders):
+    home, work = folders
+    write_notebook(work / "n.ipynb", CELLS[0], SLOW, "%load_ext neo_magics\n%neo show")
+    with server(work, home) as address, notebook(address, "n.ipynb", width=900) as page:
+        run(page, 0)
+        run(page, 1)
+        page.wait_for_selector(f"{PANEL} li.neo-started", timeout=60_000)
+        page.evaluate(RESTART)
+        run(page, 2)
+        shown = page.locator(".jp-CodeCell").nth(2)
+        shown.locator("li.neo-done").first.wait_for(timeout=60_000)
+        shown.locator(".neo-status:has-text('Compiling')").wait_for(timeout=1_000)
+        picture(page, "caught-up")
+        shown.locator("button:has-text('Stop…')").click()
+        shown.locator("button:has-text('Stop it')").click()
+        shown.locator(".neo-status:has-text('Stopped')").wait_for(timeout=60_000)
+
+
+def test_a_failure_says_why_before_anything_else(folders):
+    home, work = folders
+    write_notebook(work / "n.ipynb", CELLS[0], FAILS)
+    with server(work, home) as address, notebook(address, "n.ipynb", width=900) as page:
+        command(page, "notebook:run-all-cells")
+        page.wait_for_selector(f"{PANEL} .neo-reason", timeout=60_000)
+        picture(page, "failed")
+        assert "Next step:" in page.locator(f"{PANEL} .neo-reason").inner_text()
+        assert page.locator(f"{PANEL} details[open]").count() == 0
+
+
+def test_a_saved_notebook_reads_the_same_after_reload_and_as_html_offline(folders, tmp_path):
+    home, work = folders
+    write_notebook(work / "n.ipynb", *CELLS)
+    with server(work, home) as address, notebook(address, "n.ipynb", width=900) as page:
+        command(page, "notebook:run-all-cells")
+        page.wait_for_selector(f"{PANEL} .neo-verdict", timeout=120_000)
+        verdict = page.locator(f"{PANEL} .neo-verdict").inner_text()
+        command(page, "docmanager:save")
+        page.wait_for_function("!window.jupyterapp.shell.currentWidget.context.model.dirty")
+        page.goto(page.url.split("?")[0] + "?reset")
+        page.wait_for_selector(f"{PANEL} .neo-verdict", timeout=60_000)
+        picture(page, "reloaded")
+    convert = [sys.executable, "-m", "nbconvert", "--to", "html", str(work / "n.ipynb")]
+    subprocess.run(convert, check=True, timeout=120, capture_output=True)
+    assert verdict in offline(work / "n.html", SCREENSHOTS / "panels-nbconvert.png")
+
+
+def offline(path, screenshot):
+    """The text of an HTML file in a browser without a network; leaves a picture."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        context = browser.new_context(offline=True, viewport={"width": 900, "height": 1000})
+        page = context.new_page()
+        page.goto(path.as_uri(), wait_until="domcontentloaded")
+        assert page.locator(".neo-magics svg[role=img]").count() == 2
+        page.screenshot(path=screenshot)
+        text = page.inner_text("body")
+        browser.close()
+        return text
