@@ -13,6 +13,7 @@ from tvm import relax, tirx
 
 from neo_magics.artifact.manifest import LIBRARY, OBJECT, PARAMS, ParamSpec
 from neo_magics.compiler.linker import find_linker
+from neo_magics.compiler.passes.keep_on_stack import register_pipeline
 from neo_magics.compiler.targets import CpuTarget
 
 ALIGNMENT = 64  # bytes; TVM's kernels may assume it
@@ -23,7 +24,13 @@ def build_library(module: tvm.IRModule, target: CpuTarget, folder: Path) -> str:
 
     That is compiled.so where a linker is at hand, else compiled.o with the further objects beside it.
     """
-    executable = relax.build(_with_a_kernel(module), target.tvm, relax_pipeline=None, exec_mode="bytecode")
+    executable = relax.build(
+        _with_a_kernel(module),
+        target.tvm,
+        relax_pipeline=None,
+        tir_pipeline=register_pipeline(),
+        exec_mode="bytecode",
+    )
     linker = find_linker(target.triple)
     names: list[str] = []
 

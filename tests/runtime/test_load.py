@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from neo_magics.artifact.archive import pack
-from neo_magics.artifact.manifest import Manifest
+from neo_magics.artifact.manifest import Manifest, ParamSpec
 from neo_magics.errors import ArtifactError, DigestMismatchError, UsageError
-from neo_magics.runtime import load
+from neo_magics.runtime import load, weights
 from tests.runtime.conftest import mlp_reference
 
 X = np.random.default_rng(0).standard_normal((5, 8)).astype("float32")
@@ -174,3 +174,17 @@ def test_models_live_together_with_torch_in_one_process(mlp):
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=os.environ
     )
     assert done.stdout.strip() == "torch.Size([3, 8])"
+
+
+def test_large_weights_are_the_same_on_huge_pages(tmp_path, monkeypatch):
+    given = np.arange(100_000, dtype=np.float32).reshape(100, 1000)
+    (tmp_path / "weights.bin").write_bytes(given.tobytes())
+    specs = [ParamSpec("p0", given.shape, "float32", 0, given.nbytes)]
+    monkeypatch.setattr(weights, "WORTH_HUGE_PAGES", 0)
+    [tensor] = weights.map_weights(tmp_path / "weights.bin", specs)
+    np.testing.assert_array_equal(tensor.numpy(), given)
+
+
+def test_weights_that_would_fill_the_memory_stay_in_their_file(monkeypatch):
+    monkeypatch.setattr(weights.os, "sysconf", lambda _name: 4096)
+    assert not weights._wants_huge_pages(64 << 20)

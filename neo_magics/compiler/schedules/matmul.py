@@ -13,6 +13,7 @@ from neo_magics.compiler.kernels.matmul import MATMUL
 from neo_magics.compiler.machine import Machine
 from neo_magics.compiler.schedules import loops
 from neo_magics.compiler.schedules.loops import Block, Loop
+from neo_magics.compiler.schedules.prefetch import prefetch_panels
 from neo_magics.compiler.schedules.register_tile import unroll_and_vectorize
 
 
@@ -33,6 +34,7 @@ def schedule_packed_matmul(func: tirx.PrimFunc, machine: Machine) -> Schedule | 
     out = loops.sole_consumer(sch, product)
     panels, row, column, depth = sch.get_loops(product)
     tiles, row_in = sch.split(row, [None, rows])
+    count = loops.extent(sch, tiles)
     vectors, lane = sch.split(column, [None, machine.lanes])
     sch.reorder(panels, tiles, depth, row_in, vectors, lane)
     unroll_and_vectorize(sch, [row_in, vectors, lane])
@@ -42,7 +44,7 @@ def schedule_packed_matmul(func: tirx.PrimFunc, machine: Machine) -> Schedule | 
     init = sch.decompose_reduction(product, depth)
     unroll_and_vectorize(sch, sch.get_loops(init)[-3:])
     sch.set_scope(product, 0, "local")
-    return sch
+    return prefetch_panels(sch, product, depth, count)
 
 
 def _schedule_epilogue(sch: Schedule, out: Block, nest: list[Loop], machine: Machine) -> None:
