@@ -15,35 +15,42 @@ from tvm import relax, tirx
 
 from neo_magics.api.events import Event
 from neo_magics.compiler.kernels.conv2d_candidates import Convolution, Winograd
-from neo_magics.compiler.kernels.winograd import Axis, Plan
+from neo_magics.compiler.kernels.winograd import Plan
+from neo_magics.compiler.kernels.winograd_axis import Axis
 from neo_magics.compiler.kernels.winograd_plan import Layer, choose_plan, plans
 from neo_magics.compiler.machine import Machine
 from tests.compiler.models import WIDTHS, constant, kernels, module, random, run, x86_target
 
-# (data N C H W, output channels, window, padding); channels fill and do not fill their blocks.
+# (data N C H W, output channels, window, padding, stride); channels fill and do not fill their blocks.
 GRID = (
-    ((1, 16, 7, 7), 16, (3, 3), (1, 1)),
-    ((2, 20, 13, 23), 33, (3, 3), (1, 1)),
-    ((1, 32, 9, 30), 48, (3, 3), (0, 2)),
-    ((1, 17, 11, 11), 16, (5, 5), (2, 2)),
-    ((4, 16, 6, 5), 16, (3, 5), (1, 2)),
+    ((1, 16, 7, 7), 16, (3, 3), (1, 1), 1),
+    ((2, 20, 13, 23), 33, (3, 3), (1, 1), 1),
+    ((1, 32, 9, 30), 48, (3, 3), (0, 2), 1),
+    ((1, 17, 11, 11), 16, (5, 5), (2, 2), 1),
+    ((4, 16, 6, 5), 16, (3, 5), (1, 2), 1),
+    ((1, 17, 9, 17), 20, (1, 7), (0, 3), 1),
+    ((2, 16, 16, 5), 16, (7, 1), (2, 0), 1),
+    ((1, 20, 15, 30), 33, (3, 3), (1, 1), 2),
+    ((3, 16, 8, 9), 16, (3, 3), (0, 1), 2),
 )
 AVX512 = Machine("x86_64", 16, 32, 2)
 
 
 def convolution(x: relax.Var, case: tuple[Any, ...]) -> relax.Expr:
     """The case with bias, residual where the shape allows it, and ReLU."""
-    shape, out, window, padding = case
-    y = relax.op.nn.conv2d(x, constant((out, shape[1], *window)), padding=padding)
+    shape, out, window, padding, stride = case
+    y = relax.op.nn.conv2d(x, constant((out, shape[1], *window)), strides=stride, padding=padding)
     y = relax.op.add(y, constant((1, out, 1, 1), 1))
-    same = out == shape[1] and all(2 * p == w - 1 for p, w in zip(padding, window, strict=True))
+    same = (
+        stride == 1 and out == shape[1] and all(2 * p == w - 1 for p, w in zip(padding, window, strict=True))
+    )
     return relax.op.nn.relu(relax.op.add(y, x) if same else y)
 
 
 def expected(x: np.ndarray, case: tuple[Any, ...]) -> np.ndarray:
-    shape, out, window, padding = case
+    shape, out, window, padding, stride = case
     weight, bias = constant((out, shape[1], *window)), constant((1, out, 1, 1), 1)
-    y = torch.conv2d(torch.from_numpy(x), torch.from_numpy(weight.value.numpy()), None, 1, padding)
+    y = torch.conv2d(torch.from_numpy(x), torch.from_numpy(weight.value.numpy()), None, stride, padding)
     y = y + torch.from_numpy(bias.value.numpy())
     return torch.relu(y + torch.from_numpy(x) if y.shape == x.shape else y).numpy()
 
@@ -78,12 +85,29 @@ def names(source: Any, **options: Any) -> list[str]:
     return [var.name_hint for var in lowered.get_global_vars()]
 
 
-@pytest.mark.parametrize(("outputs", "taps"), [(2, 3), (4, 3), (2, 5), (3, 2)])
-def test_the_transforms_give_the_correlation(outputs: int, taps: int) -> None:
-    axis = Axis(outputs, taps)
-    data, window = random((axis.size,), 1).astype("float64"), random((taps,), 2).astype("float64")
-    got = axis.result @ ((axis.weight @ window) * (axis.data @ data))
-    np.testing.assert_allclose(got, np.correlate(data, window, "valid"), atol=1e-12)
+@pytest.mark.parametrize(
+    ("outputs", "taps", "stride", "longest"),
+    [
+        (2, 3, 1, 3),
+        (4, 3, 1, 3),
+        (2, 5, 1, 5),
+        (3, 2, 1, 2),
+        (1, 1, 1, 1),
+        (3, 7, 1, 4),
+        (4, 3, 2, 3),
+        (3, 5, 2, 5),
+    ],
+)
+def test_the_transforms_give_the_correlation(outputs: int, taps: int, stride: int, longest: int) -> None:
+    axis = Axis(outputs, taps, stride, longest)
+    data, window = random((axis.span,), 1).astype("float64"), random((taps,), 2).astype("float64")
+    products = axis.weight @ window
+    got, begin = np.zeros(outputs), 0
+    for first, part in axis.parts:
+        own = products[begin : begin + part.size]
+        got += part.result @ (own * (part.data @ data[first::stride][: part.size]))
+        begin += part.size
+    np.testing.assert_allclose(got, np.correlate(data, window, "valid")[::stride], atol=1e-12)
 
 
 @pytest.mark.parametrize("mcpu", WIDTHS)
@@ -105,12 +129,12 @@ def test_every_way_to_cut_an_image(sizes: list[tuple[int, int, int]]) -> None:
         found = list(plans(layer, machine))
         return found[next(numbers) % len(found)]
 
-    cases = [((n, 16, h + 2, w + 2), 32, (3, 3), (p, 1)) for (h, w, n), p in zip(sizes, cycle((0, 1)))]
+    cases = [((n, 16, h + 2, w + 2), 32, (3, 3), (p, 1), 1) for (h, w, n), p in zip(sizes, cycle((0, 1)))]
     agrees(tuple(cases), "native", any_plan)
 
 
 def test_a_free_batch_takes_any_number() -> None:
-    case = ((3, 32, 14, 14), 32, (3, 3), (1, 1))
+    case = ((3, 32, 14, 14), 32, (3, 3), (1, 1), 1)
     source = module(lambda x: [convolution(x, case)], ((tirx.Var("n", "int64"), *case[0][1:]), "float32"))
     assert any("winograd" in name for name in names(source))
     [got] = run(source, [random(case[0])], x86_target())
@@ -118,7 +142,7 @@ def test_a_free_batch_takes_any_number() -> None:
 
 
 def test_strict_sums_products_and_nothing_else() -> None:
-    case = ((1, 32, 14, 14), 32, (3, 3), (1, 1))
+    case = ((1, 32, 14, 14), 32, (3, 3), (1, 1), 1)
     source = module(lambda x: [convolution(x, case)], (case[0], "float32"))
     assert any("winograd" in name for name in names(source))
     assert not any("winograd" in name for name in names(source, strict=True))
@@ -128,6 +152,8 @@ def test_what_winograd_cannot_do_or_is_slower_at_stays_direct() -> None:
     assert choose_plan(Layer(1, 56, 56, 4, 4, (1, 1)), AVX512) is None
     assert choose_plan(Layer(1, 56, 56, 4, 4, (7, 7)), AVX512) is None
     assert choose_plan(Layer(1, 1, 1, 32, 32, (3, 3)), AVX512) is None
+    assert choose_plan(Layer(1, 56, 56, 4, 4, (3, 3), (2, 1)), AVX512) is None
+    assert choose_plan(Layer(1, 7, 7, 32, 32, (3, 3), (2, 2)), AVX512) is None  # more weights than it saves
 
 
 def test_the_plan_fits_the_caches() -> None:

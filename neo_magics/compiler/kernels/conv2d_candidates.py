@@ -81,11 +81,11 @@ class Convolution:
 
     def _winograd(self, machine: Machine) -> tuple[list[list[Any]], bool]:
         """The candidates by results of a tile, and whether the best is expected to win."""
-        plain = self.window.stride == self.window.dilation == (1, 1) and self.groups == 1
+        plain = self.window.dilation == (1, 1) and self.groups == 1
         if not plain or self.strict or self.channels[0] < machine.lanes:
             return [], False
         inner, outer = (-(-channels // machine.lanes) for channels in self.channels)
-        layer = Layer(self.batch, *self.out, inner, outer, self.taps)
+        layer = Layer(self.batch, *self.out, inner, outer, self.taps, self.window.stride)
         kinds: dict[tuple[int, int], list[Any]] = {}
         plans = ranked_plans(layer, machine)
         for plan in plans:

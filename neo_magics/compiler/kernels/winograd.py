@@ -3,14 +3,14 @@
 m results of a window of r taps are a product of m + r - 1 numbers, not m · r, between transforms that only
 add: of the input (Bᵀ d), of the weights, ahead of time (G w), and of the result (Aᵀ …). In two dimensions
 F(4 × 4, 3 × 3) takes 36 multiplications where 144 were. The products of one place of the tile, over all tiles
-and channels, are a matrix product.
+and channels, are a matrix product. Strided and long windows are sums of such convolutions (Huang et al.,
+AAAI 2020, decompose them so): 3 × 3 with stride 2 takes 81 multiplications for 4 × 4 results instead of 144.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,66 +18,11 @@ from tvm import te, tirx
 
 from neo_magics.compiler.kernels import KERNEL, TILE
 from neo_magics.compiler.kernels.conv2d import Window, pad_to
+from neo_magics.compiler.kernels.winograd_axis import Axis
 
 WINOGRAD = "winograd"
 STAGE = "neo_stage"
-# Where the polynomials are evaluated: 0, pairs ±p, and infinity. Small numbers keep the sums exact.
-_PAIRS = (1.0, 2.0)
 Matrix = np.ndarray[Any, Any]
-
-
-@dataclass(frozen=True)
-class Axis:
-    """F(m, r) along one axis: `outputs` m of a window with `taps` r, from `size` inputs."""
-
-    outputs: int
-    taps: int
-
-    @property
-    def size(self) -> int:
-        """Inputs of a tile, and multiplications for it."""
-        return self.outputs + self.taps - 1
-
-    @cached_property
-    def points(self) -> tuple[float, ...]:
-        """The finite points; infinity comes last."""
-        pairs = [sign * p for p in _PAIRS for sign in (1, -1)]
-        return (0.0, *pairs)[: self.size - 1]
-
-    @cached_property
-    def data(self) -> Matrix:
-        """Bᵀ: the row of a point holds the polynomial that vanishes at all other points."""
-        rows = np.zeros((self.size, self.size))
-        for row, point in enumerate((*self.points, None)):
-            others = [p for p in self.points if p != point]
-            polynomial = np.poly(others)[::-1]
-            rows[row, : polynomial.size] = polynomial
-        return rows
-
-    @cached_property
-    def weight(self) -> Matrix:
-        """G: the window as a polynomial, at each point, scaled."""
-        scales = [np.prod([p - q for q in self.points if q != p]) for p in self.points]
-        finite = [
-            [p**k / scale for k in range(self.taps)] for p, scale in zip(self.points, scales, strict=True)
-        ]
-        return np.array([*finite, [0.0] * (self.taps - 1) + [1.0]])
-
-    @cached_property
-    def result(self) -> Matrix:
-        """Aᵀ: powers of the points."""
-        powers = [[p**k for p in self.points] for k in range(self.outputs)]
-        last = [float(k == self.outputs - 1) for k in range(self.outputs)]
-        return np.column_stack([np.array(powers), np.array(last)])
-
-    def to_points(self, values: Sequence[Any]) -> list[Any]:
-        """Bᵀ d as expressions; the rows of p and -p share their halves, which LLVM computes once."""
-        return [_halves(row, values, [k % 2 == 0 for k in range(self.size)]) for row in self.data]
-
-    def to_results(self, values: Sequence[Any]) -> list[Any]:
-        """Aᵀ m as expressions; the sums and differences of pairs are shared."""
-        pairs = [(k, k + 1) for k in range(1, self.size - 1, 2)]
-        return [_paired(row, values, pairs) for row in self.result]
 
 
 @dataclass(frozen=True)
@@ -126,8 +71,8 @@ def winograd_conv2d(data: Any, weight: Any, *, window: Window, plan: Plan, block
     padded = pad_to(
         data,
         window,
-        plan.chunks * plan.tile_rows * plan.rows.outputs + plan.rows.taps - 1,
-        plan.tile_columns * plan.columns.outputs + plan.columns.taps - 1,
+        plan.chunks * plan.tile_rows * plan.rows.step + plan.rows.span - plan.rows.step,
+        plan.tile_columns * plan.columns.step + plan.columns.span - plan.columns.step,
         _stage("pad"),
     )
     tiles = _transformed(padded, plan, lanes)
@@ -147,23 +92,25 @@ def _transformed(padded: Any, plan: Plan, lanes: int) -> Any:
     batch, channel_blocks = padded.shape[0], int(padded.shape[1])
     lead = (batch // plan.images if plan.images > 1 else batch, plan.chunks)
     tiles = (plan.images, plan.tile_rows, plan.tile_columns)
-    sizes = (plan.rows.size, plan.columns.size)
+    half_sizes = (plan.rows.size, plan.columns.span)
 
     def half(*place: Any) -> Any:
         no, q, c, ni, r, s, u, j, v = place
-        row = (q * plan.tile_rows + r) * plan.rows.outputs
-        column = s * plan.columns.outputs + j
-        values = [padded[no * plan.images + ni, c, row + i, column, v] for i in range(plan.rows.size)]
+        row = (q * plan.tile_rows + r) * plan.rows.step
+        column = s * plan.columns.step + j
+        values = [padded[no * plan.images + ni, c, row + i, column, v] for i in range(plan.rows.span)]
         return pick(u, plan.rows.to_points(values))
 
-    halves = te.compute((*lead, channel_blocks, *tiles, *sizes, lanes), half, "half", attrs=_stage("half"))
+    halves = te.compute(
+        (*lead, channel_blocks, *tiles, *half_sizes, lanes), half, "half", attrs=_stage("half")
+    )
 
     def whole(*place: Any) -> Any:
         no, q, u, w, c, ni, r, s, v = place
-        values = [halves[no, q, c, ni, r, s, u, j, v] for j in range(plan.columns.size)]
+        values = [halves[no, q, c, ni, r, s, u, j, v] for j in range(plan.columns.span)]
         return pick(w, plan.columns.to_points(values))
 
-    shape = (*lead, *sizes, channel_blocks, *tiles, lanes)
+    shape = (*lead, plan.rows.size, plan.columns.size, channel_blocks, *tiles, lanes)
     return te.compute(shape, whole, "tiles", attrs=_stage("tiles"))
 
 
@@ -211,42 +158,6 @@ def pick(index: Any, options: Sequence[Any]) -> Any:
     for number in range(len(options) - 2, -1, -1):
         chosen = tirx.Select(index == number, options[number], chosen)
     return chosen
-
-
-def _halves(row: Matrix, values: Sequence[Any], even: Sequence[bool]) -> Any:
-    """Σ row · values, the even places first: p and -p differ in the sign of the odd ones."""
-    first = _combined([(f, x) for f, x, e in zip(row, values, even, strict=True) if f and e])
-    odd = [(float(f), x) for f, x, e in zip(row, values, even, strict=True) if f and not e]
-    if first is None or not odd:
-        return first if first is not None else _combined(odd)
-    negative = odd[-1][0] < 0
-    second = _combined([(-f if negative else f, x) for f, x in odd])
-    return first - second if negative else first + second
-
-
-def _paired(row: Matrix, values: Sequence[Any], pairs: Sequence[tuple[int, int]]) -> Any:
-    """Σ row · values where the places of a pair have factors that are equal or opposite."""
-    terms: list[tuple[float, Any]] = []
-    paired = {k for pair in pairs for k in pair}
-    terms += [
-        (float(f), x) for k, (f, x) in enumerate(zip(row, values, strict=True)) if f and k not in paired
-    ]
-    for a, b in pairs:
-        both = values[a] + values[b] if row[a] == row[b] else values[a] - values[b]
-        terms.append((float(row[a]), both))
-    return _combined(terms)
-
-
-def _combined(terms: Sequence[tuple[float, Any]]) -> Any:
-    """The sum of factor · value; a factor of 1 multiplies nothing."""
-    total = None
-    for factor, value in sorted(terms, key=lambda term: abs(term[0])):
-        scaled = value if abs(factor) == 1 else value * tirx.const(abs(float(factor)), "float32")
-        if total is None:
-            total = scaled if factor > 0 else tirx.const(0.0, "float32") - scaled
-        else:
-            total = total + scaled if factor > 0 else total - scaled
-    return total
 
 
 def _stage(name: str) -> dict[str, Any]:

@@ -12,10 +12,14 @@ from dataclasses import dataclass
 from itertools import product
 
 from neo_magics.compiler.kernels.tiles import divisors, tile_cost
-from neo_magics.compiler.kernels.winograd import Axis, Plan
+from neo_magics.compiler.kernels.winograd import Plan
+from neo_magics.compiler.kernels.winograd_axis import Axis
 from neo_magics.compiler.machine import Machine
 
-OUTPUTS = {3: (4, 2), 5: (2,)}  # taps → results of a tile; more than 6 points lose too many digits
+# (taps, stride) → results of a tile; more than 6 points lose too many digits, so 7 taps go as 4 and 3.
+OUTPUTS = {(1, 1): (1,), (3, 1): (4, 2), (5, 1): (2,), (7, 1): (3,), (3, 2): (4, 3, 2)}
+_LONGEST = {7: 4}  # taps of a part, where they are not all in one
+_MOST_PLACES = 81  # of a tile, whose transforms are written out
 _TRANSFORM = 4.5  # cycles for each vector of a transformed tile: loads, sums, a store
 _NEAREST = 24 * 1024  # bytes of weights that stay in the first cache from tile to tile
 _WIDEST = 8  # vectors of a panel
@@ -30,7 +34,7 @@ _MOST_IMAGES = 8  # of a chunk
 
 @dataclass(frozen=True)
 class Layer:
-    """A convolution with stride 1. `batch` is None where it is free; channels are counted in vectors."""
+    """A convolution. `batch` is None where it is free; channels are counted in vectors."""
 
     batch: int | None
     height: int
@@ -38,6 +42,12 @@ class Layer:
     in_blocks: int
     out_blocks: int
     taps: tuple[int, int]
+    stride: tuple[int, int] = (1, 1)
+
+    @property
+    def axes(self) -> list[tuple[int, int]]:
+        """(taps, stride) of the rows and of the columns."""
+        return list(zip(self.taps, self.stride, strict=True))
 
     @property
     def images(self) -> int:
@@ -53,7 +63,7 @@ def choose_plan(layer: Layer, machine: Machine) -> Plan | None:
 
 def ranked_plans(layer: Layer, machine: Machine) -> list[Plan]:
     """All ways to cut `layer`, the cheapest first; none for windows that Winograd does not do."""
-    if any(taps not in OUTPUTS for taps in layer.taps):
+    if any(axis not in OUTPUTS for axis in layer.axes) or max(layer.taps) == 1:
         return []
     return sorted(plans(layer, machine), key=lambda plan: _cost(plan, layer, machine))
 
@@ -65,9 +75,10 @@ def worth_it(plan: Plan, layer: Layer, machine: Machine) -> bool:
 
 def plans(layer: Layer, machine: Machine) -> Iterator[Plan]:
     """All ways to cut `layer` that are worth a look."""
-    for m_h, m_w in product(OUTPUTS[layer.taps[0]], OUTPUTS[layer.taps[1]]):
-        rows, columns = Axis(m_h, layer.taps[0]), Axis(m_w, layer.taps[1])
-        height, width = -(-layer.height // m_h), -(-layer.width // m_w)
+    for rows, columns in product(*(_axes(*axis) for axis in layer.axes)):
+        if rows.size * columns.size > _MOST_PLACES:
+            continue
+        height, width = -(-layer.height // rows.outputs), -(-layer.width // columns.outputs)
         for tile_rows in _parts(height):
             whole = tile_rows == height
             for images in divisors(layer.images) if whole else [1]:
@@ -78,6 +89,10 @@ def plans(layer: Layer, machine: Machine) -> Iterator[Plan]:
                     yield Plan(
                         rows, columns, images, -(-height // tile_rows), tile_rows, padded, tile, panel, shared
                     )
+
+
+def _axes(taps: int, stride: int) -> list[Axis]:
+    return [Axis(m, taps, stride, _LONGEST.get(taps, taps)) for m in OUTPUTS[taps, stride]]
 
 
 def _parts(height: int) -> list[int]:
