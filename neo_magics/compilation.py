@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import secrets
 from collections.abc import Mapping
@@ -27,8 +28,9 @@ class CompileOptions(TypedDict, total=False):
 
     `platform` "LINUX_ARM64" or {"Os": …, "Arch": …} in place of a target device; `framework` of a model
     file; `dtype`, `mcpu`, `mattr` as Neo's CompilerOptions; `tolerance` the largest accepted relative
-    difference; `max_runtime` seconds; `cache` False compiles even if the artifact exists; `trust_pickle`
-    allows model files that hold a pickle; `role` and `bucket` on the backend; `tags` of the job.
+    difference; `tune` seconds to spend on timing kernels; `max_runtime` seconds of the job; `cache` False
+    compiles even if the artifact exists; `trust_pickle` allows model files that hold a pickle; `role` and
+    `bucket` on the backend; `tags` of the job.
     """
 
     platform: str | Mapping[str, str] | None
@@ -40,6 +42,7 @@ class CompileOptions(TypedDict, total=False):
     max_runtime: int | None
     cache: bool
     trust_pickle: bool
+    tune: float | None
     role: str | None
     bucket: str | None
     tags: Mapping[str, str] | None
@@ -116,7 +119,7 @@ def submit(
             "Framework": archive.framework,
         },
         "OutputConfig": {"S3OutputLocation": f"s3://{bucket}/{name}/output/", **target.output(options)},
-        "StoppingCondition": {"MaxRuntimeInSeconds": options.get("max_runtime") or MAX_RUNTIME_SECONDS},
+        "StoppingCondition": {"MaxRuntimeInSeconds": options.get("max_runtime") or _runtime(options)},
     }
     if tags := options.get("tags"):
         request["Tags"] = [{"Key": key, "Value": value} for key, value in tags.items()]
@@ -220,9 +223,15 @@ def _compiler_options(options: CompileOptions) -> dict[str, Any]:
         "mattr": options.get("mattr"),
         "tolerance": options.get("tolerance"),
         "trust-pickle": True if options.get("trust_pickle") else None,
+        "tune": options.get("tune") or None,
         "no-cache": True if options.get("cache") is False else None,
     }
     return {key: value for key, value in plain.items() if value is not None}
+
+
+def _runtime(options: CompileOptions) -> int:
+    """What the SageMaker SDKs give, and the seconds that the user gave to tuning."""
+    return MAX_RUNTIME_SECONDS + math.ceil(options.get("tune") or 0)
 
 
 def _role(backend: Backend, options: CompileOptions) -> str:

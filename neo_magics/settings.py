@@ -6,6 +6,7 @@ deleted as a whole:
     jobs.db        the store (SQLite) unless `database_url` says otherwise
     buckets/       one folder per bucket; objects are plain files
     work/          one folder per running job; removed when the job ends
+    tuning.db      what was measured of kernels (SQLite)
     cache/         compiled artifacts by content
     comparisons/   the latest comparison of each job, as JSON
 """

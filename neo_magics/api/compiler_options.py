@@ -34,7 +34,7 @@ class CompilerOptions:
     `dtype` of the inputs in NumPy's name, None where the model says it. `mcpu` and `mattr` override the
     device's; `mcpu="native"` is the CPU of the machine the service runs on. `tolerance` is the largest
     accepted difference to the source model, None for the default. `threads` bounds the compiler's and the
-    verification's threads.
+    verification's threads. `tune` are seconds to spend on timing candidates for kernels.
     """
 
     dtype: str | None = None
@@ -45,6 +45,7 @@ class CompilerOptions:
     strict: bool = False
     cache: bool = True
     threads: int | None = None
+    tune: float = 0.0
     raw: dict[str, Any] = field(default_factory=dict)
 
 
@@ -124,6 +125,13 @@ def _tolerance(value: Any) -> float:
     raise ValueError("a positive number")
 
 
+def _seconds(value: Any) -> float:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if number and 0 <= value <= 86_400:
+        return float(value)
+    raise ValueError("a number of seconds, at most a day")
+
+
 def _flag(value: Any) -> bool:
     if isinstance(value, bool):
         return value
@@ -149,4 +157,5 @@ _READERS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "strict": ("strict", _flag),
     "no-cache": ("cache", _negated),
     "threads": ("threads", _threads),
+    "tune": ("tune", _seconds),
 }

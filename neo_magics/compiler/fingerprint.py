@@ -49,6 +49,15 @@ def compiler_digest() -> str:
     return _digest(parts)
 
 
+def kernels_digest() -> str:
+    """A digest of what decides the machine code of one kernel: timings of another version count no more."""
+    root = Path(__file__).parent
+    folders = (root / "kernels", root / "schedules")
+    files = [path for folder in folders for path in folder.rglob("*.py")]
+    files += [root / "machine.py", root / "passes" / "expand_math.py"]
+    return _digest([path.read_text(encoding="utf-8") for path in sorted(files)])
+
+
 def _cpu_lines() -> list[str]:
     """The lines of /proc/cpuinfo that name the model and its features; elsewhere, Python's own word."""
     cpuinfo = Path("/proc/cpuinfo")

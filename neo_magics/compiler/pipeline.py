@@ -37,7 +37,7 @@ from neo_magics.compiler.passes.schedule_kernels import KernelReport, ScheduleKe
 from neo_magics.compiler.ruler import with_ruler
 from neo_magics.compiler.schedules import RULES
 from neo_magics.compiler.targets import CpuTarget, resolve_target
-from neo_magics.compiler.tuning.choose import Choose
+from neo_magics.compiler.tuning import Choose, Tuning
 from neo_magics.errors import CompilationError, NeoMagicsError
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ SLOWEST = 5  # passes named in the log
 
 @dataclass(frozen=True)
 class CompileRequest:
-    """What to compile, for what, and where the result goes.
+    """What to compile, for what, and where the result goes; `tuning` is what is known of kernels' timings.
 
     `folder` is the unpacked model archive, `out` an existing empty folder. `source_digest` is the archive's,
     "" where it is not known. `dump` is a folder for the module after each pass.
@@ -66,10 +66,16 @@ class CompileRequest:
     name: str = "model"
     source_digest: str = ""
     dump: Path | None = None
+    tuning: Tuning | None = None
 
 
 def passes(target: CpuTarget, observe: Callable[[KernelReport], None], choose: Choose) -> list[Any]:
     """The pipeline: every pass in its order, from what a front end imports to what the VM runs."""
+    return [*graph_passes(target, choose), *kernel_passes(target, observe)]
+
+
+def graph_passes(target: CpuTarget, choose: Choose) -> list[Any]:
+    """What works on operators."""
     return [
         # Phase 1: what is known now is not computed later.
         LowerRecurrent(target.machine),
@@ -90,6 +96,12 @@ def passes(target: CpuTarget, observe: Callable[[KernelReport], None], choose: C
         LowerNorms(target.machine),
         relax.transform.CanonicalizeBindings(),
         relax.transform.DeadCodeElimination(["main"]),
+    ]
+
+
+def kernel_passes(target: CpuTarget, observe: Callable[[KernelReport], None]) -> list[Any]:
+    """What works on loops, and on the calls of kernels."""
+    return [
         # Phase 3: operators become loops, neighbours one kernel.
         relax.backend.DispatchSampling(),
         relax.backend.DispatchSortScan(),
@@ -131,8 +143,11 @@ def compile_model(request: CompileRequest, emit: Emit) -> Manifest:
     target = resolve_target(request.device, request.options)
     with stages.run("import", f"{request.framework} for {target.tvm.attrs.get('mcpu', 'generic')}"):
         imported = import_model(request.folder, request.framework, request.input_config, request.options)
+    choose = _tuned(request.tuning, imported.module, target, stages)
     with stages.run("optimize"):
-        lowered = optimize(imported.module, target, emit, dump=request.dump)
+        lowered = optimize(imported.module, target, emit, dump=request.dump, choose=choose)
+    if request.tuning is not None:
+        request.tuning.conclude(choose)
     with stages.run("build"):
         params = write_params([tensor.numpy() for tensor in lowered.weights], request.out)
         library = build_library(with_ruler(lowered.module, target.machine), target, request.out)
@@ -154,6 +169,23 @@ def compile_model(request: CompileRequest, emit: Emit) -> Manifest:
         classes=imported.classes,
     )
     return manifest.write(request.out)
+
+
+def _tuned(tuning: Tuning | None, module: tvm.IRModule, target: CpuTarget, stages: _Stages) -> Choose:
+    """The choice between candidates, after a stage that times them where the job asks for it."""
+    if tuning is None:
+        return Choose()
+    if tuning.measures:
+        with stages.run("tune", f"at most {tuning.seconds:g} s"):
+            tuning.spend(lambda choose: discover(module, target, choose), target)
+    return tuning.choose()
+
+
+def discover(module: tvm.IRModule, target: CpuTarget, choose: Choose) -> None:
+    """Ask `choose` everything that a compilation of the imported module would ask."""
+    module, _named = take_sources(module)
+    with _compiler_errors("tune"), target.tvm, tvm.transform.PassContext(opt_level=3):
+        tvm.transform.Sequential(graph_passes(target, choose))(module)
 
 
 @dataclass(frozen=True)

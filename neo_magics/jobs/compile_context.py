@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from neo_magics.jobs.work_folder import WorkFolder
     from neo_magics.settings import Settings
     from neo_magics.storage.base import ObjectStore
+    from neo_magics.tuner.session import Tuning
 
 _ARCHIVE_SUFFIXES = (".tar.gz", ".tgz", ".tar")
 
@@ -32,13 +33,13 @@ class CompileContext:
     emit: Emitter
 
     archive_digest: str = ""
-    cache_key: str = ""
     manifest: Manifest | None = None
     artifact: Path | None = None
     digest: str = ""
     report: dict[str, Any] = field(default_factory=dict)
     cached_from: str = ""
     not_verified: str = ""
+    tuning: Tuning | None = None
 
     def __post_init__(self) -> None:
         source = self.request["InputConfig"]

@@ -30,7 +30,7 @@ from neo_magics.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_COMPILER_STAGES = ("import", "optimize", "build")
+_COMPILER_STAGES = ("import", "tune", "optimize", "build")
 _TEXT_CHARACTERS = 500
 _ON_TORCH = ("PYTORCH", "KERAS")  # frameworks whose models are imported through PyTorch
 # Thousands of modules are loaded for good and a short life follows: Python's usual thresholds cost a seventh
@@ -58,6 +58,7 @@ def compile_model(context: CompileContext) -> None:
         out=context.out,
         name=archive_stem(context.input_uri),
         source_digest=context.archive_digest,
+        tuning=context.tuning,
     )
     context.manifest = compile_model(request, _with_loading(context.emit, loading))
 

@@ -16,9 +16,11 @@ from neo_magics.artifact import archive
 from neo_magics.capture.files import model_file
 from neo_magics.errors import OutputError, ResourceError, StorageError
 from neo_magics.jobs.cache import CompileCache, cache_key
+from neo_magics.jobs.limits import cpu_count
 
 if TYPE_CHECKING:
     from neo_magics.jobs.compile_context import CompileContext
+    from neo_magics.tuner.session import Tuning
 
 _SKIPPED = ("import", "optimize", "build", "verify", "package")
 
@@ -36,11 +38,11 @@ def fetch(context: CompileContext) -> None:
 
 def look_up(context: CompileContext) -> None:
     """Take the artifact from the cache if the same was compiled before with the same tools."""
-    context.cache_key = cache_key(_key_parts(context))
+    context.tuning = _tuning(context)
     if not context.options.cache:
         return
-    hit = _cache(context).get(context.cache_key)
-    if hit is None:
+    hit = _cache(context).get(cache_key(_key_parts(context)))
+    if hit is None or (context.tuning.measures and not hit.details.get("tuning", {}).get("complete")):
         return
     context.artifact, context.digest, context.cached_from = hit.archive, hit.digest, hit.created
     context.report = dict(hit.details)
@@ -88,7 +90,7 @@ def remember(context: CompileContext) -> None:
     if context.cached_from:
         return
     try:
-        _cache(context).put(context.cache_key, context.artifact, context.report)
+        _cache(context).put(cache_key(_key_parts(context)), context.artifact, context.report)
     except OSError as error:
         context.emit(LogLine(f"The artifact was not kept in the compile cache: {error}."))
 
@@ -132,6 +134,7 @@ def _report(context: CompileContext) -> dict[str, Any]:
         "derived_input_config": input_config.render(shapes),
         "verification": manifest.verification,
         "not_verified": context.not_verified,
+        "tuning": context.tuning.report if context.tuning else {},
         "versions": dict(manifest.versions),
         "stages": dict(context.emit.seconds),
         "created": manifest.created,
@@ -147,12 +150,16 @@ def _cache(context: CompileContext) -> CompileCache:
 
 
 def _key_parts(context: CompileContext) -> dict[str, Any]:
-    """Everything the result depends on. The job's own name and places are not among it."""
+    """Everything the result depends on. The job's own name and places are not among it.
+
+    What is known of kernels' timings is, as it was when this job asked, or had measured.
+    """
     from neo_magics.artifact.manifest import FORMAT
     from neo_magics.compiler.fingerprint import compiler_digest, cpu_fingerprint, toolchain_versions
 
     options = asdict(context.options)
-    del options["raw"], options["cache"]
+    del options["raw"], options["cache"], options["tune"]
+    assert context.tuning is not None  # see look_up
     native = context.options.mcpu == "native"
     return {
         "archive": context.archive_digest,
@@ -165,4 +172,26 @@ def _key_parts(context: CompileContext) -> dict[str, Any]:
         "tools": toolchain_versions(),
         "compiler": compiler_digest(),
         "format": FORMAT,
+        "tuning": context.tuning.digest,
     }
+
+
+def _tuning(context: CompileContext) -> Tuning:
+    """What is known of kernels on this job's target; only the machine that this is can be measured."""
+    from neo_magics.compiler.fingerprint import cpu_fingerprint, kernels_digest, toolchain_versions
+    from neo_magics.tuner.database import FILE, Place
+    from neo_magics.tuner.session import Tuning
+
+    options, device = context.options, context.device
+    native = options.mcpu == "native"
+    target = {
+        "triple": device.triple,
+        "mcpu": options.mcpu or device.mcpu,
+        "mattr": options.mattr or device.mattr,
+        "cpu": cpu_fingerprint() if native else "",
+        "threads": options.threads or (cpu_count() if native else 0),
+    }
+    versions = {"apache-tvm": toolchain_versions().get("apache-tvm"), "kernels": kernels_digest()}
+    place = Place(json.dumps(target, sort_keys=True), json.dumps(versions, sort_keys=True))
+    elsewhere = "" if native else f"the target is {device.name}, not this machine"
+    return Tuning(context.settings.home / FILE, place, context.emit, options.tune, elsewhere)

@@ -162,6 +162,7 @@ def _options(args: argparse.Namespace) -> Any:
         "mcpu": args.mcpu,
         "mattr": args.mattr,
         "tolerance": args.tolerance,
+        "tune": args.tune,
         "max_runtime": args.max_runtime,
         "cache": not args.no_cache,
         "trust_pickle": args.trust_pickle,

@@ -54,6 +54,7 @@ COMPILE = (
     Option(("--mcpu",), "CPU to generate code for, such as skylake-avx512 or native", "CPU"),
     Option(("--mattr",), "CPU features to add or remove, such as +neon", "FEATURES"),
     Option(("--tolerance",), "largest accepted relative difference to the source model", "NUMBER", float),
+    Option(("--tune",), "seconds to spend on timing kernels; what is found is remembered", "SECONDS", float),
     Option(("--max-runtime",), "seconds after which the job is stopped", "SECONDS", int),
     Option(("--no-cache",), "compile even if the same artifact exists already", default=False),
     Option(("--no-compare",), "do not measure before and after at the end", default=False),

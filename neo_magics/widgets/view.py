@@ -56,7 +56,9 @@ class LogState:
         since = when if event.state == "started" else None
         new = StageView(event.stage, event.state, event.seconds, event.detail, since)
         known = [stage.name for stage in self.stages]
-        stages = self.stages if event.stage in known else (*self.stages, StageView(event.stage))
+        ended = sum(stage.state != "waiting" for stage in self.stages)  # a stage that not all jobs have
+        added = (*self.stages[:ended], StageView(event.stage), *self.stages[ended:])
+        stages = self.stages if event.stage in known else added
         progress = None if self.progress and self.progress.stage == event.stage else self.progress
         return replace(
             self,

@@ -23,11 +23,12 @@ def test_all_keys() -> None:
             "strict": True,
             "no-cache": True,
             "threads": 2,
+            "tune": 60,
         }
     )
     options = parse(text)
     assert options == CompilerOptions(
-        "float32", "cortex-a72", ("+neon", "-crypto"), 0.01, True, True, False, 2, json.loads(text)
+        "float32", "cortex-a72", ("+neon", "-crypto"), 0.01, True, True, False, 2, 60.0, json.loads(text)
     )
 
 

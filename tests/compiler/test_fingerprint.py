@@ -5,7 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from neo_magics.compiler.fingerprint import compiler_digest, cpu_fingerprint, toolchain_versions
+from neo_magics.compiler.fingerprint import (
+    compiler_digest,
+    cpu_fingerprint,
+    kernels_digest,
+    toolchain_versions,
+)
 
 
 def test_the_tool_chain_is_named_with_versions() -> None:
@@ -15,9 +20,12 @@ def test_the_tool_chain_is_named_with_versions() -> None:
 
 
 def test_digests_are_the_same_in_another_process() -> None:
-    code = "from neo_magics.compiler.fingerprint import *; print(compiler_digest(), cpu_fingerprint())"
+    code = (
+        "from neo_magics.compiler.fingerprint import *\n"
+        "print(compiler_digest(), cpu_fingerprint(), kernels_digest())"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == [compiler_digest(), cpu_fingerprint()]
+    assert done.stdout.split() == [compiler_digest(), cpu_fingerprint(), kernels_digest()]
 
 
 def test_neither_tvm_nor_a_framework_is_loaded() -> None:

@@ -47,6 +47,14 @@ class Convolution:
         return self.window.out_size(*self.size, self.taps)
 
     @property
+    def title(self) -> str:
+        (inner, outer), (height, width), (tall, wide) = self.channels, self.size, self.taps
+        strides = "" if self.window.stride == (1, 1) else f" stride {self.window.stride[0]}"
+        groups = "" if self.groups == 1 else f" in {self.groups} groups"
+        images = "" if self.batch == 1 else f"{self.batch or 'n'} images "
+        return f"conv2d {tall}×{wide}{strides}{groups}, {images}{height}×{width}, channels {inner} → {outer}"
+
+    @property
     def operations(self) -> float:
         """Multiply-adds of the direct way."""
         inner = self.channels[0] // self.groups

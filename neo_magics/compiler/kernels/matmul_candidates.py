@@ -27,6 +27,10 @@ class Product:
     columns: int
 
     @property
+    def title(self) -> str:
+        return f"matmul {self.rows or 'n'} × {self.depth} × {self.columns}"
+
+    @property
     def operations(self) -> float:
         """Multiply-adds."""
         return float((self.rows or 1) * self.depth * self.columns)

@@ -26,7 +26,7 @@ from neo_magics.compiler.passes.pack_conv2d_transpose import pack_conv2d_transpo
 from neo_magics.compiler.passes.pack_depthwise import pack_depthwise
 from neo_magics.compiler.passes.packable import REWRITES
 from neo_magics.compiler.passes.packable_moves import split_piece
-from neo_magics.compiler.tuning.choose import Choose
+from neo_magics.compiler.tuning import Choose
 
 
 @tvm.transform.module_pass(opt_level=0, name="PackConvolutions")

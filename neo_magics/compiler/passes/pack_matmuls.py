@@ -14,7 +14,7 @@ from neo_magics.compiler.kernels.matmul_candidates import Panels, Product
 from neo_magics.compiler.machine import Machine
 from neo_magics.compiler.passes import calls
 from neo_magics.compiler.passes.calls import Array
-from neo_magics.compiler.tuning.choose import Choose
+from neo_magics.compiler.tuning import Choose
 
 
 @tvm.transform.module_pass(opt_level=0, name="PackMatmuls")

@@ -1,16 +1,24 @@
-"""Workloads, their candidates, and who chooses between them."""
+"""The choice between the ways in which a kernel can be made: workloads, their candidates, and who chooses.
+
+A workload knows its candidates in the order of the model of registers and caches. `Choose` answers which one
+is built: the first, or what was measured to be faster (neo_magics.tuner). It is passed down; there is no
+global state.
+"""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
 from neo_magics.compiler.machine import Machine
+
+if TYPE_CHECKING:
+    from neo_magics.compiler.targets import CpuTarget
 
 Array = np.ndarray[Any, Any]
 
@@ -39,6 +47,10 @@ class Workload(Protocol):
     operator: ClassVar[str]
 
     @property
+    def title(self) -> str:
+        """What it is, for people."""
+
+    @property
     def operations(self) -> float:
         """Multiply-adds, about: what is large is tuned first."""
 
@@ -52,13 +64,29 @@ class Workload(Protocol):
         """The shape of the epilogue's operand, for a result of `shape`."""
 
 
-AnyWorkload = TypeVar("AnyWorkload", bound=Workload)
-
-
 def key(workload: Any) -> str:
     """The workload as one line of JSON: what the database knows it by."""
     body = {"operator": workload.operator, **asdict(workload)}
     return json.dumps(body, sort_keys=True, separators=(",", ":"))
+
+
+class Tuning(Protocol):
+    """What is known of kernels' timings, and seconds to learn more."""
+
+    seconds: float
+
+    @property
+    def measures(self) -> bool:
+        """Whether this compilation may time candidates."""
+
+    def spend(self, discover: Callable[[Choose], object], target: CpuTarget) -> None:
+        """Time the candidates of the workloads that `discover` asks for."""
+
+    def choose(self) -> Choose:
+        """A fresh choice from what is known now."""
+
+    def conclude(self, choose: Choose) -> None:
+        """Hear what the compilation asked."""
 
 
 class Choose:
