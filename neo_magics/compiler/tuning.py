@@ -28,7 +28,7 @@ class Candidate(Protocol):
 
     @property
     def label(self) -> str:
-        """What tells it from the workload's other candidates, for people and for the database."""
+        """What tells it from the others, for people and for the database: "kind: details"."""
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -14,6 +14,7 @@ from neo_magics.tuner.database import Database, Place, Result, Results
 from neo_magics.tuner.process import CandidateError, Child, StartError
 
 BATCH = 5  # candidates that take turns with the model's
+HOPELESS = 1.5  # times as slow as the model's choice
 BUILD_SECONDS = 20.0  # for one candidate, its first calls included
 ROUND_SECONDS = 0.3  # of timing for a batch
 _TIME_SECONDS = 60.0  # after which a batch is given up
@@ -31,10 +32,20 @@ class Task:
     labels: tuple[str, ...]
 
     def waiting(self, results: Results) -> list[str]:
-        """The labels that nothing is known of; none where there is nothing to choose."""
+        """The labels that are still to be timed; none where there is nothing to choose.
+
+        A kind of candidates (what a label says before its colon) whose best is far behind is given up.
+        """
         if len(self.labels) < 2:
             return []
-        return [label for label in self.labels if label not in results.get(self.key, {})]
+        known = results.get(self.key, {})
+        nearest: dict[str, float] = {}
+        for label, result in known.items():
+            ratio = float("inf") if result.ratio is None else result.ratio
+            nearest[_kind(label)] = min(ratio, nearest.get(_kind(label), ratio))
+        return [
+            label for label in self.labels if label not in known and nearest.get(_kind(label), 0.0) < HOPELESS
+        ]
 
 
 def tasks(choose: Choose, machine: Machine) -> list[Task]:
@@ -124,6 +135,10 @@ class Tuner:
             return {}
         medians: dict[str, float] = answer["medians"]
         return medians
+
+
+def _kind(label: str) -> str:
+    return label.partition(":")[0]
 
 
 def _batches(wanted: Sequence[Task], found: Results) -> Iterator[tuple[Task, list[str]]]:

@@ -26,6 +26,15 @@ def test_candidates_are_measured_against_the_models_choice(tmp_path: Path) -> No
     assert Database(tmp_path / FILE, print).read(HERE) == found
 
 
+def test_a_kind_that_is_far_behind_is_given_up(tmp_path: Path) -> None:
+    labels = ("near: 1", "far: 1", *(f"near: {n}" for n in range(2, 8)), "far: 2")
+    child = FakeChild({label: 9.0 if label.startswith("far") else 1.0 for label in labels})
+    wanted = [task("w", *labels)]
+    found = tuner(child, tmp_path, []).run(wanted, {})
+    assert set(found["w"]) == set(labels) - {"far: 2"}
+    assert not wanted[0].waiting(found)
+
+
 def test_the_models_choice_is_in_every_batch(tmp_path: Path) -> None:
     child = FakeChild(dict.fromkeys(MANY, 1.0))
     found = tuner(child, tmp_path, []).run([task("w", *MANY)], {})

@@ -39,10 +39,14 @@ class Window:
         )
 
 
-def conv2d(data: Any, weight: Any, *, window: Window, groups: int, tile: tuple[int, int]) -> Any:
+def conv2d(
+    data: Any, weight: Any, *, window: Window, groups: int, tile: tuple[int, int], across: bool = False
+) -> Any:
     """Convolution with packed result; `tile` is (columns of the image, blocks of output channels).
 
-    Padded output channels have zero weights. With groups, the blocks of channels must not straddle them.
+    `across`: one row for all output channels, so that the data stays near; else one tile of channels for all
+    rows, so that the weights do. Padded output channels have zero weights. With groups, the blocks of
+    channels must not straddle them.
     """
     out_blocks, in_blocks, kernel_h, kernel_w, in_lanes, lanes = (int(size) for size in weight.shape)
     height, width = int(data.shape[2]), int(data.shape[3])
@@ -58,9 +62,8 @@ def conv2d(data: Any, weight: Any, *, window: Window, groups: int, tile: tuple[i
         place = (n, channel, row, column, ri)[: len(padded.shape)]
         return te.sum(padded[place] * weight[o, rc, ry, rx, ri, v], axis=[rc, ry, rx, ri])
 
-    return te.compute(
-        (data.shape[0], out_blocks, out_h, out_w, lanes), element, "conv2d", attrs=_marks(CONV2D, tile)
-    )
+    shape = (data.shape[0], out_blocks, out_h, out_w, lanes)
+    return te.compute(shape, element, "conv2d", attrs={KERNEL: CONV2D, TILE: [*tile, int(across)]})
 
 
 def pad_window(data: Any, window: Window, out: tuple[int, int], kernel: tuple[int, int]) -> Any:
@@ -110,7 +113,3 @@ def unpack_channels(data: Any, *, channels: int) -> Any:
         lambda n, c, y, x: data[n, c // int(lanes), y, x, c % int(lanes)],
         "unpack_channels",
     )
-
-
-def _marks(kernel: str, tile: tuple[int, int]) -> dict[str, Any]:
-    return {KERNEL: kernel, TILE: list(tile)}

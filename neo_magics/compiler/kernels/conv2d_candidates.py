@@ -62,12 +62,12 @@ class Convolution:
 
     def candidates(self, machine: Machine) -> list[Any]:
         """A few of each kind, in turns; the kind that the model prefers begins."""
-        direct: list[list[Any]] = [[Rows(self, machine.lanes, tile) for tile in self._tiles(machine)]]
         blocks = -(-self.channels[1] // machine.lanes)
+        whole = register_tiles(self.out[1], blocks // self.groups, machine)
+        direct = _direct(Rows, self, machine, whole)
         if self.groups == 1:
-            tiles = tiles_with_tail(self.out[1], blocks, machine)
-            tailed: list[Any] = [Tiles(self, machine.lanes, tile) for tile in tiles]
-            direct.insert(0 if tail_pays(self.out[1], blocks, machine) else 1, tailed)
+            tailed = _direct(Tiles, self, machine, tiles_with_tail(self.out[1], blocks, machine))
+            direct = [*tailed, *direct] if tail_pays(self.out[1], blocks, machine) else [*direct, *tailed]
         winograd, wins = self._winograd(machine)
         kinds = [*winograd, *direct] if wins else [*direct, *winograd]
         return list(_in_turns([kind[:OF_EACH_KIND] for kind in kinds]))
@@ -82,10 +82,6 @@ class Convolution:
     def bias(self, shape: Sequence[int]) -> tuple[int, ...]:
         """A number for each channel."""
         return 1, shape[1], 1, 1, shape[4]
-
-    def _tiles(self, machine: Machine) -> list[tuple[int, int]]:
-        blocks = -(-self.channels[1] // machine.lanes)
-        return register_tiles(self.out[1], blocks // self.groups, machine)
 
     def _winograd(self, machine: Machine) -> tuple[list[list[Any]], bool]:
         """The candidates by results of a tile, and whether the best is expected to win."""
@@ -140,10 +136,11 @@ class Rows(_Way):
 
     kernel: ClassVar[str] = "conv2d"
     tile: tuple[int, int]
+    across: bool = False
 
     @property
     def label(self) -> str:
-        return f"rows {self.tile[0]}x{self.tile[1]}"
+        return f"rows{' across' if self.across else ''}: {self.tile[0]}x{self.tile[1]}"
 
     @property
     def shapes(self) -> Shapes:
@@ -156,7 +153,8 @@ class Rows(_Way):
         return packed
 
     def compute(self, data: Any, weight: Any) -> Any:
-        return conv2d(data, weight, window=self.work.window, groups=self.work.groups, tile=self.tile)
+        window, groups = self.work.window, self.work.groups
+        return conv2d(data, weight, window=window, groups=groups, tile=self.tile, across=self.across)
 
 
 @dataclass(frozen=True)
@@ -165,10 +163,11 @@ class Tiles(_Way):
 
     kernel: ClassVar[str] = "conv2d_tiles"
     tile: tuple[int, int]
+    across: bool = False
 
     @property
     def label(self) -> str:
-        return f"tiles {self.tile[0]}x{self.tile[1]}"
+        return f"tiles{' across' if self.across else ''}: {self.tile[0]}x{self.tile[1]}"
 
     @property
     def shapes(self) -> Shapes:
@@ -181,7 +180,8 @@ class Tiles(_Way):
 
     def compute(self, data: Any, weight: Any) -> Any:
         phases = Phases(self.work.window)
-        return conv2d_tiles(data, weight, phases=phases, out=self.work.out, tile=self.tile)
+        options: dict[str, Any] = {"phases": phases, "out": self.work.out, "tile": self.tile}
+        return conv2d_tiles(data, weight, **options, across=self.across)
 
 
 @dataclass(frozen=True)
@@ -198,11 +198,11 @@ class Winograd(_Way):
     @property
     def label(self) -> str:
         plan = self.plan
+        results = f"{plan.rows.outputs}x{plan.columns.outputs}"
         tile = "x".join(map(str, (*plan.tile, plan.panel)))
         threads = "chunks" if plan.chunks_are_shared else "steps"
-        results = f"{plan.rows.outputs}x{plan.columns.outputs}"
         return (
-            f"winograd {results}, {plan.images}x{plan.tile_rows} rows, tile {tile}, threads share {threads}"
+            f"winograd {results}: {plan.images}x{plan.tile_rows} rows, tile {tile}, threads share {threads}"
         )
 
     @property
@@ -216,6 +216,13 @@ class Winograd(_Way):
 
     def compute(self, data: Any, weight: Any) -> Any:
         return winograd_conv2d(data, weight, window=self.work.window, plan=self.plan, blocks=self.blocks[1])
+
+
+def _direct(
+    kind: type[Rows] | type[Tiles], work: Convolution, machine: Machine, tiles: Sequence[tuple[int, int]]
+) -> list[list[Any]]:
+    """The direct candidates in both orders of loops."""
+    return [[kind(work, machine.lanes, tile, across) for tile in tiles] for across in (False, True)]
 
 
 def _in_turns(kinds: Sequence[Sequence[Any]]) -> Iterator[Any]:

@@ -69,10 +69,17 @@ def pack_phases(weight: Array, in_lanes: int, lanes: int) -> Array:
 
 
 def conv2d_tiles(
-    data: Any, weight: Any, *, phases: Phases, out: tuple[int, int], tile: tuple[int, int]
+    data: Any,
+    weight: Any,
+    *,
+    phases: Phases,
+    out: tuple[int, int],
+    tile: tuple[int, int],
+    across: bool = False,
 ) -> Any:
     """The convolution with a result of `out` (height, width), `tile` = (columns, blocks of channels) at once.
 
+    `across`: one row for all output channels, as in kernels.conv2d.
     Columns beyond the end of the last tile are computed of zeros and not stored.
     """
     high, wide, out_blocks, in_blocks, kernel_h, kernel_w, in_lanes, lanes = (int(s) for s in weight.shape)
@@ -94,7 +101,7 @@ def conv2d_tiles(
         return te.sum(padded[spot] * weight[a, b, o, rc, ry, rx, ri, v], axis=[rc, ry, rx, ri])
 
     shape = (data.shape[0], out_blocks, rows, high, wide, tiles, tile[0], lanes)
-    marks = {KERNEL: CONV2D_TILES, TILE: [*tile, high, wide]}
+    marks = {KERNEL: CONV2D_TILES, TILE: [*tile, high, wide, int(across)]}
     sums = te.compute(shape, element, "conv2d_tiles", attrs=marks)
 
     def result(n: Any, o: Any, y: Any, x: Any, v: Any) -> Any:

@@ -61,7 +61,7 @@ class Panels:
 
     @property
     def label(self) -> str:
-        return f"panels {self.tile[0]}x{self.tile[1]}"
+        return f"panels: {self.tile[0]}x{self.tile[1]}"
 
     @property
     def panel(self) -> int:

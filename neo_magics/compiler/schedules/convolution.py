@@ -18,13 +18,14 @@ def schedule_convolution(func: tirx.PrimFunc, _machine: Machine) -> Schedule | N
     """Matches kernels.conv2d: N O/v H W v, any window, with an element-wise epilogue.
 
     The tile of (columns × output blocks) vectors stays in registers over all input channels and the window;
-    the epilogue is computed on it before it is stored. Threads share batch × blocks × rows.
+    the epilogue is computed on it before it is stored. Threads share batch × blocks × rows, or, `across` the
+    channels, batch × rows × blocks.
     """
     sch = Schedule(tvm.IRModule({"main": func}))
     conv = loops.find_annotated(sch, KERNEL, CONV2D)
     if conv is None:
         return None
-    columns, blocks = loops.numbers(sch, conv, TILE)
+    columns, blocks, across = loops.numbers(sch, conv, TILE)
     padding = [block for block in sch.get_producers(conv) if loops.is_padding(sch, block)]
     loops.inline_into_consumers(sch, keep=padding)
     operations = loops.work(sch, conv)
@@ -32,9 +33,10 @@ def schedule_convolution(func: tirx.PrimFunc, _machine: Machine) -> Schedule | N
     n, channel, row, column, lane = sch.get_loops(out)
     column_out, column_in = sch.split(column, [None, columns])
     channel_out, channel_in = sch.split(channel, [None, blocks])
-    sch.reorder(n, channel_out, row, column_out, channel_in, column_in, lane)
+    shared = [n, row, channel_out] if across else [n, channel_out, row]
+    sch.reorder(*shared, column_out, channel_in, column_in, lane)
     unroll_and_vectorize(sch, [channel_in, column_in, lane])
-    loops.parallel(sch, [n, channel_out, row], operations)
+    loops.parallel(sch, shared, operations)
     accumulate_at(sch, conv, column_out)
     for block in padding:
         schedule_padding(sch, block, operations)

@@ -20,13 +20,14 @@ def schedule_convolution_tiles(func: tirx.PrimFunc, _machine: Machine) -> Schedu
     """Matches kernels.conv2d_tiles: N O/v H W v with an element-wise epilogue.
 
     (columns × phases of a row × output blocks) vectors stay in registers over all input channels and the
-    window; only the columns inside the image are stored. Threads share batch × blocks × rows.
+    window; only the columns inside the image are stored. Threads share batch × blocks × rows, or, `across`
+    the channels, batch × rows × blocks.
     """
     sch = Schedule(tvm.IRModule({"main": func}))
     conv = loops.find_annotated(sch, KERNEL, CONV2D_TILES)
     if conv is None:
         return None
-    columns, blocks, high, wide = loops.numbers(sch, conv, TILE)
+    columns, blocks, high, wide, across = loops.numbers(sch, conv, TILE)
     padding = [block for block in sch.get_producers(conv) if loops.is_padding(sch, block)]
     loops.inline_into_consumers(sch, keep=padding)
     operations = loops.work(sch, conv)
@@ -37,9 +38,10 @@ def schedule_convolution_tiles(func: tirx.PrimFunc, _machine: Machine) -> Schedu
     row, down = sch.split(y, [None, high])
     column_out, column_in, right = sch.split(x, [None, columns, wide])
     channel_out, channel_in = sch.split(channel, [None, blocks])
-    sch.reorder(n, channel_out, row, down, column_out, channel_in, column_in, right, lane)
+    shared = [n, row, channel_out] if across else [n, channel_out, row]
+    sch.reorder(*shared, down, column_out, channel_in, column_in, right, lane)
     unroll_and_vectorize(sch, [channel_in, column_in, right, lane])
-    loops.parallel(sch, [n, channel_out, row], operations)
+    loops.parallel(sch, shared, operations)
     accumulate_at(sch, conv, column_out)
     for block in padding:
         schedule_padding(sch, block, operations)
