@@ -24,27 +24,16 @@ _NAME = "kernel"
 _TILE = 1 << 16  # random numbers that are repeated
 
 
-@dataclass
-class Runnable:
-    """A compiled kernel and its operands; each call takes the weights from another place."""
-
-    function: Callable[..., None]
-    data: Any
-    weights: list[Any]
-    bias: Any
-    out: Any
-    calls: int = 0
-
-    def __call__(self) -> None:
-        self.calls += 1
-        self.function(self.data, self.weights[self.calls % len(self.weights)], self.bias, self.out)
-
-
 class Arena:
-    """One large array of numbers, of which all weights are pieces."""
+    """One large array of numbers, of which all weights are pieces; each call reads on behind the last one.
+
+    Data and results are the same for all candidates, as they would be in a model.
+    """
 
     def __init__(self, size: int = ARENA_BYTES) -> None:
         self._numbers = numbers((size // 4,))
+        self._operands: dict[tuple[str, tuple[int, ...]], Any] = {}
+        self._cursor = 0.0  # where the last weights ended, as a part of the whole
 
     def weights(self, shape: tuple[int, ...]) -> list[Any]:
         """Tensors of this shape, evenly over the arena; one of their own where it is too small."""
@@ -56,6 +45,38 @@ class Arena:
         step = self._numbers.size // copies // 16 * 16  # at multiples of 64 bytes
         starts = [copy * step for copy in range(copies)] if step >= count else [0]
         return [to_tensor(self._numbers[s : s + count].reshape(shape), "float32") for s in starts]
+
+    def turn(self, copies: int) -> int:
+        """Which of so many evenly spread weights to read next: none that was just read."""
+        place = math.ceil(self._cursor * copies - 1e-6) % copies
+        self._cursor = (place + 1) / copies % 1.0
+        return place
+
+    def operand(self, name: str, shape: tuple[int, ...]) -> Any:
+        """The tensor of this name and shape."""
+        if (name, shape) not in self._operands:
+            self._operands[name, shape] = to_tensor(numbers(shape), "float32")
+        return self._operands[name, shape]
+
+    def forget(self) -> None:
+        """Another workload comes."""
+        self._operands.clear()
+
+
+@dataclass
+class Runnable:
+    """A compiled kernel and its operands; each call takes the weights from another place."""
+
+    function: Callable[..., None]
+    arena: Arena
+    data: Any
+    weights: list[Any]
+    bias: Any
+    out: Any
+
+    def __call__(self) -> None:
+        weight = self.weights[self.arena.turn(len(self.weights))]
+        self.function(self.data, weight, self.bias, self.out)
 
 
 def build(
@@ -71,10 +92,11 @@ def build(
     data, weight, bias = (shape_of(operand) for operand in operands)
     return Runnable(
         built[_NAME],
-        to_tensor(numbers(data), "float32"),
+        arena,
+        arena.operand("data", data),
         arena.weights(weight),
-        to_tensor(numbers(bias), "float32"),
-        to_tensor(numbers(shape_of(out)), "float32"),
+        arena.operand("bias", bias),
+        arena.operand("out", shape_of(out)),
     )
 
 

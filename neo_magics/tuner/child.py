@@ -48,6 +48,7 @@ class Bench:
         from neo_magics.tuner.workloads import read
 
         self._ready.clear()
+        self._arena.forget()
         self._workload = read(key)
         return {}
 

@@ -129,6 +129,14 @@ def test_weights_lie_over_the_whole_arena() -> None:
     assert tuple(large.shape) == (1 << 19,)
 
 
+def test_no_call_reads_what_another_has_just_read() -> None:
+    arena = Arena(1 << 20)
+    assert [arena.turn(4) for _ in range(5)] == [0, 1, 2, 3, 0]
+    assert arena.turn(8) == 2  # behind the first quarter
+    assert arena.turn(2) == 1
+    assert arena.turn(1) == 0
+
+
 def _unpacked(array: np.ndarray) -> np.ndarray:
     batch, blocks, height, width, lanes = array.shape
     return array.transpose(0, 1, 4, 2, 3).reshape(batch, blocks * lanes, height, width)
