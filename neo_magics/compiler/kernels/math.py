@@ -13,11 +13,14 @@ import tvm
 import tvm_ffi
 from tvm import tirx
 
-# exp: Cephes' expf. r in [-ln 2 / 2, ln 2 / 2], highest power first.
-_EXP = (1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1)
+# (e^r - 1 - r) / r² for r in [-ln 2 / 2, ln 2 / 2], highest power first: minimax by Lawson's iteration,
+# to 3e-9 of e^r; for the sigmoid, where 1 is added, to 1e-7.
+_EXP = (1.3814540106e-3, 8.3687451362e-3, 4.1668390787e-2, 1.6666520399e-1, 4.9999993432e-1)
+_SIGMOID = (-8.3125012968e-3, 4.1890331715e-2, -1.6667115389e-1, 4.9999230308e-1)  # of -r
 _LN2_HIGH, _LN2_LOW = 0.693359375, -2.12194440e-4  # two parts, so that n · ln 2 is exact enough
 _LOG2_E = 1.44269504088896341
 _EXP_RANGE = (-87.5, 89.0)  # beyond: 0 and infinity; so are the numbers too small to be normal
+_SIGMOID_RANGE = (-87.0, 87.0)  # beyond: less than 2e-38 from 0 and 1
 _SINH_TERMS = 9  # x¹⁹ / 19! is below what a float64 beside 1 can hold
 _ROUND = 12582912.0  # 1.5 · 2²³: a float plus this has no room for a fraction, so it is rounded
 
@@ -55,8 +58,18 @@ def tanh(x: Any) -> Any:
 
 
 def sigmoid(x: Any) -> Any:
-    """1 / (1 + e⁻ˣ)."""
-    return _float(1) / (_float(1) + exp(_float(0) - x))
+    """1 / (1 + e⁻ˣ), where e⁻ˣ = 2ⁿ · e^-r."""
+
+    def powered(v: Any, shifted: Any) -> Any:
+        n = shifted - _float(_ROUND)
+        rest = v + n * _float(_LN2_HIGH) + n * _float(_LN2_LOW)
+        power = _let(rest, lambda r: _horner(r, _SIGMOID) * r * r - r + _float(1))
+        return _float(1) / (power * _power(shifted, 127) + _float(1))
+
+    return _let(
+        _clamped(x, *_SIGMOID_RANGE),
+        lambda v: _let(v * _float(-_LOG2_E) + _float(_ROUND), lambda shifted: powered(v, shifted)),
+    )
 
 
 def cosh(x: Any) -> Any:
@@ -84,7 +97,7 @@ def _exp_of(x: Any) -> Any:
     def powered(shifted: Any) -> Any:
         n = shifted - _float(_ROUND)
         r = x - n * _float(_LN2_HIGH) - n * _float(_LN2_LOW)
-        return _let(r, lambda v: _twice(_horner(v, _EXP) * v * v + v + _float(1)) * _half_power(shifted))
+        return _let(r, lambda v: _twice(_horner(v, _EXP) * v * v + v + _float(1)) * _power(shifted, 126))
 
     return _let(x * _float(_LOG2_E) + _float(_ROUND), powered)
 
@@ -93,10 +106,10 @@ def _twice(value: Any) -> Any:
     return _let(value, lambda v: v + v)
 
 
-def _half_power(shifted: Any) -> Any:
-    """2ⁿ⁻¹ for n + `_ROUND`: the last bits of that float are n, and become an exponent."""
+def _power(shifted: Any, bias: int) -> Any:
+    """2ⁿ for n + `_ROUND`, or 2ⁿ⁻¹ with a bias of 126: that float's last bits, n, become an exponent."""
     n = tirx.reinterpret("int32", shifted)
-    biased = tirx.shift_left(n + tirx.const(126, "int32"), tirx.const(23, "int32"))
+    biased = tirx.shift_left(n + tirx.const(bias, "int32"), tirx.const(23, "int32"))
     return tirx.reinterpret("float32", biased)
 
 
