@@ -94,6 +94,8 @@ def capture_for(
     from neo_magics.capture.registry import capture
 
     _role(backend, options)  # what is missing is said before the work begins
+    if options.get("tune") and backend.name == SAGEMAKER:
+        raise UsageError("SageMaker times no kernels.", hint="Leave --tune out, or use the local backend.")
     return capture(
         model,
         inputs=inputs,

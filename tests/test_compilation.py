@@ -83,6 +83,16 @@ def test_local_is_this_machines_platform_and_cpu(backend):
     assert json.loads(output["CompilerOptions"]) == {"mcpu": "native"}
 
 
+def test_seconds_for_tuning_travel_and_the_job_may_take_them(backend, settings):
+    job = compile(nn.Linear(4, 2).eval(), inputs=X, name="net", backend=backend, tune=60)
+    answer = job.describe()
+    assert json.loads(answer["OutputConfig"]["CompilerOptions"]) == {"mcpu": "native", "tune": 60}
+    assert answer["StoppingCondition"] == {"MaxRuntimeInSeconds": 960}
+    remote = Backend(replace(settings, backend="sagemaker", role_arn="arn:aws:iam::123456789012:role/mine"))
+    with pytest.raises(UsageError, match="SageMaker times no kernels"):
+        compile(nn.Linear(4, 2).eval(), inputs=X, backend=remote, target="ml_c5", tune=60)
+
+
 def test_platforms():
     assert Target.parse(None, "LINUX_ARM64", "local").platform == {"Os": "LINUX", "Arch": "ARM64"}
     nvidia = Target.parse(None, "linux_x86_64_nvidia", "sagemaker").platform

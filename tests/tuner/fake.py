@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +50,10 @@ class FakeChild:
         self._built.append(label)
         return {}
 
-    def _time(self, seconds: float) -> dict[str, Any]:
+    def _time(self, seconds: float, labels: Sequence[str]) -> dict[str, Any]:
         self.before_time()
-        return {"medians": {label: self.times[label] for label in self._built}}
+        assert set(labels) <= set(self._built)
+        return {"medians": {label: self.times[label] for label in labels}}
 
 
 def task(name: str, *labels: str, uses: int = 1, operations: float = 1.0) -> Task:

@@ -35,6 +35,20 @@ def test_a_kind_that_is_far_behind_is_given_up(tmp_path: Path) -> None:
     assert not wanted[0].waiting(found)
 
 
+def test_a_winner_is_timed_twice_and_the_worse_counts(tmp_path: Path) -> None:
+    child = FakeChild({"a": 1.0, "lucky": 0.5, "b": 0.9})
+    turns = count()
+
+    def luck_ends() -> None:
+        if next(turns):
+            child.times = {**child.times, "lucky": 2.0}
+
+    child.before_time = luck_ends
+    found = tuner(child, tmp_path, []).run([task("w", "a", "lucky", "b")], {})
+    assert found["w"]["lucky"].ratio == 2.0
+    assert best(found) == {"w": "b"}
+
+
 def test_the_models_choice_is_in_every_batch(tmp_path: Path) -> None:
     child = FakeChild(dict.fromkeys(MANY, 1.0))
     found = tuner(child, tmp_path, []).run([task("w", *MANY)], {})

@@ -20,7 +20,7 @@ from neo_magics.compiler.machine import Machine
 
 Array = np.ndarray[Any, Any]
 Shapes = tuple[tuple[int, ...], tuple[int, ...]]
-OF_EACH_KIND = 4  # candidates
+OF_FIRST_KIND, OF_OTHER_KINDS = 5, 2  # candidates
 
 
 @dataclass(frozen=True)
@@ -61,16 +61,16 @@ class Convolution:
         return float((self.batch or 1) * math.prod((*self.out, *self.taps, inner, self.channels[1])))
 
     def candidates(self, machine: Machine) -> list[Any]:
-        """A few of each kind, in turns; the kind that the model prefers begins."""
+        """A few of each kind, in turns; the kind that the model prefers begins, and has most."""
         blocks = -(-self.channels[1] // machine.lanes)
-        whole = register_tiles(self.out[1], blocks // self.groups, machine)
-        direct = _direct(Rows, self, machine, whole)
+        direct = _direct(Rows, self, machine, register_tiles(self.out[1], blocks // self.groups, machine))
         if self.groups == 1:
-            tailed = _direct(Tiles, self, machine, tiles_with_tail(self.out[1], blocks, machine))
+            tiles = [t for t in tiles_with_tail(self.out[1], blocks, machine) if self.out[1] % t[0]]
+            tailed = _direct(Tiles, self, machine, tiles)
             direct = [*tailed, *direct] if tail_pays(self.out[1], blocks, machine) else [*direct, *tailed]
         winograd, wins = self._winograd(machine)
-        kinds = [*winograd, *direct] if wins else [*direct, *winograd]
-        return list(_in_turns([kind[:OF_EACH_KIND] for kind in kinds]))
+        first, *others = [kind for kind in ([*winograd, *direct] if wins else [*direct, *winograd]) if kind]
+        return list(_in_turns([first[:OF_FIRST_KIND], *(kind[:OF_OTHER_KINDS] for kind in others)]))
 
     def epilogue(self, made: Any, bias: Any) -> Any:
         """Bias and ReLU."""
@@ -221,7 +221,7 @@ class Winograd(_Way):
 def _direct(
     kind: type[Rows] | type[Tiles], work: Convolution, machine: Machine, tiles: Sequence[tuple[int, int]]
 ) -> list[list[Any]]:
-    """The direct candidates in both orders of loops."""
+    """The direct candidates in both orders of loops; tiles that divide the width are those of Rows."""
     return [[kind(work, machine.lanes, tile, across) for tile in tiles] for across in (False, True)]
 
 
