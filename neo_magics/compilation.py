@@ -61,8 +61,9 @@ def compile(
 ) -> Job:
     """Compile `model` for `target` in a CompilationJob; return the job at once, or with `wait` at its end.
 
-    `model`: a torch.nn.Module, ExportedProgram, TorchScript, onnx.ModelProto, keras.Model, XGBoost or
-    LightGBM Booster or estimator, scikit-learn estimator or pipeline, or a path to a model file.
+    `model`: a torch.nn.Module, ExportedProgram, TorchScript, onnx.ModelProto, keras.Model, bytes of a
+    TFLite model, XGBoost or LightGBM Booster or estimator, scikit-learn estimator or
+    pipeline, or a path to a model file.
     `inputs`: example inputs (array, tensor, tuple or dict); or `input_shape` such as
     {"x": [None, 3, 224, 224]}, where None is a free dimension. `target`: a device of the API, or "local"
     for this machine.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -33,3 +34,16 @@ def test_keras_from_the_cell_to_the_comparison(settings):
     np.testing.assert_allclose(job.load()(x), model.predict_on_batch(x), atol=1e-6)
     comparison = job.compare(x, seconds=0.3)
     assert comparison.before.label == "Keras"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["cnn", "cnn_int8"])
+def test_tflite_from_the_file_to_the_comparison(settings, name):
+    pytest.importorskip("ai_edge_litert")
+    path = Path(__file__).parent / "data" / "tflite" / f"{name}.tflite"
+    job = neo_magics.compile(path, backend=Backend(settings), wait=True)
+    assert job.report["verification"]["reference"].startswith("ai-edge-litert")
+    assert job.report["verification"].get("rounding", {}) == ({"Identity": 2.0} if "int8" in name else {})
+    comparison = job.compare(seconds=0.3)
+    assert comparison.before.label == "LiteRT"
+    assert comparison.difference["within_tolerance"]

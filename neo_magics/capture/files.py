@@ -11,6 +11,7 @@ _SUFFIXES = {
     "PYTORCH": (".pt2", ".pth", ".pt"),
     "ONNX": (".onnx",),
     "KERAS": (".h5", ".keras", ".pt2"),
+    "TFLITE": (".tflite",),
     "XGBOOST": (".model", ".json", ".ubj"),
     "SKLEARN": (".skops", ".joblib", ".pkl", ".txt"),
 }
@@ -18,6 +19,7 @@ _WORDS = {
     "PYTORCH": ("pth", "PyTorch"),
     "ONNX": ("onnx", "ONNX"),
     "KERAS": ("h5", "Keras"),
+    "TFLITE": ("tflite", "TFLite"),
     "XGBOOST": ("model", "XGBoost"),
     "SKLEARN": ("skops", "scikit-learn"),
 }

@@ -57,7 +57,13 @@ FRAMEWORKS = (
         "neo_magics.capture.sklearn",
     ),
     Framework("MXNET", ("mxnet",), (".params",), "a Gluon block, -symbol.json with .params"),
-    Framework("TFLITE", ("tflite", "ai_edge_litert", "tflite_runtime"), (".tflite",), "a .tflite file"),
+    Framework(
+        "TFLITE",
+        ("tflite", "ai_edge_litert", "tflite_runtime"),
+        (".tflite",),
+        "the bytes of a TFLite model, .tflite",
+        "neo_magics.capture.tflite",
+    ),
     Framework("DARKNET", (), (".cfg", ".weights"), ".cfg with .weights"),
     Framework("ONNX", ("onnx",), (".onnx",), "an onnx.ModelProto, .onnx", "neo_magics.capture.onnx"),
     Framework(
@@ -104,6 +110,8 @@ def capture(
 
 def recognise(model: Any) -> Framework:
     """The framework of `model`; `CaptureError` lists what is known."""
+    if isinstance(model, bytes | bytearray | memoryview) and bytes(model[4:8]) == b"TFL3":
+        return _named("TFLITE")
     found = _by_path(Path(model)) if isinstance(model, str | Path) else _by_class(type(model))
     if found:
         return found

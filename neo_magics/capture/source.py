@@ -20,6 +20,7 @@ _SOURCES = {
     "PYTORCH": "neo_magics.capture.source_pytorch",
     "ONNX": "neo_magics.capture.source_onnx",
     "KERAS": "neo_magics.capture.source_keras",
+    "TFLITE": "neo_magics.capture.source_tflite",
     "XGBOOST": "neo_magics.capture.source_xgboost",
     "SKLEARN": "neo_magics.capture.source_sklearn",
 }
@@ -38,6 +39,11 @@ class SourceModel(Protocol):
 
     def run(self, inputs: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, np.ndarray[Any, Any]]:
         """The outputs by name, in order, named as the compiled model names them."""
+
+
+def rounding(source: SourceModel) -> dict[str, float]:
+    """Output → how far apart two correct results may lie, where the model itself rounds (quantised ones)."""
+    return dict(getattr(source, "rounding", {}))
 
 
 def open_source(

@@ -17,6 +17,7 @@ TOOLS = (
     "numpy",
     "torch",
     "keras",
+    "tflite",
     "onnx",
     "onnxruntime",
     "ziglang",

@@ -36,12 +36,21 @@ def verify_artifact(context: CompileContext) -> None:
         context.emit(LogLine(f"Not verified: {reason}"))
         return
     inputs, kind = _inputs(context)
-    reference, versions = _reference(context, inputs)
+    reference, versions, rounding = _reference(context, inputs)
     from neo_magics.runtime.verify import verify
 
     options = context.options
-    found = verify(context.out, inputs, reference, tolerance=options.tolerance, threads=options.threads)
+    found = verify(
+        context.out,
+        inputs,
+        reference,
+        tolerance=options.tolerance,
+        rounding=rounding,
+        threads=options.threads,
+    )
     said = found.for_manifest(tolerance=options.tolerance, inputs=kind, reference=versions)
+    if rounding:
+        said["rounding"] = rounding
     context.manifest = replace(context.manifest, verification=said)
     context.emit(
         LogLine(f"Largest difference from {versions}: {found.max_abs_difference:.2g}, on {kind} inputs.")
@@ -93,9 +102,11 @@ def _inputs(context: CompileContext) -> tuple[dict[str, np.ndarray[Any, Any]], s
     return example_inputs(specs), "generated"
 
 
-def _reference(context: CompileContext, inputs: Arrays) -> tuple[dict[str, np.ndarray[Any, Any]], str]:
-    """The source model's outputs, and what computed them, as "onnxruntime 1.32.0"."""
-    from neo_magics.capture.source import open_source
+def _reference(
+    context: CompileContext, inputs: Arrays
+) -> tuple[dict[str, np.ndarray[Any, Any]], str, dict[str, float]]:
+    """The source model's outputs, what computed them, as "onnxruntime 1.32.0", and its outputs' rounding."""
+    from neo_magics.capture.source import open_source, rounding
 
     options = context.options
     source = open_source(
@@ -111,7 +122,8 @@ def _reference(context: CompileContext, inputs: Arrays) -> tuple[dict[str, np.nd
             f"The source model itself fails on inputs of the compiled shapes: {line[:300]}",
             hint="Correct DataInputConfig, or capture the model with example inputs that it accepts.",
         ) from error
-    return outputs, ", ".join(f"{name} {version}" for name, version in source.versions.items())
+    versions = ", ".join(f"{name} {version}" for name, version in source.versions.items())
+    return outputs, versions, rounding(source)
 
 
 def _example(spec: TensorSpec, sizes: dict[str, int], generator: np.random.Generator) -> np.ndarray[Any, Any]:

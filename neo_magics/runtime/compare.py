@@ -164,12 +164,13 @@ def compare(
     conditions = Conditions.choose(threads, seconds, rounds)
     load_average = os.getloadavg()[0]
     with opened(after.folder) as folder, tempfile.TemporaryDirectory(prefix="neo-magics-") as scratch:
-        specs = Manifest.read(folder).inputs
+        manifest = Manifest.read(folder)
+        specs = manifest.inputs
         inputs, origin = choose_inputs(x, specs, before.folder)
         rows = rows_per_call(inputs, specs)
         with Measurement([before, after], conditions, Path(scratch), progress or _quiet) as measurement:
             measurement.give(first_call(inputs, rows))
-            difference = _difference(measurement)
+            difference = _difference(measurement, (manifest.verification or {}).get("rounding"))
             if labels is not None:
                 measurement.evaluate(inputs, _labels(labels), rows)
             measurement.time()
@@ -188,14 +189,14 @@ def _labels(labels: Any) -> Any:
     return to_numpy(np.asarray(labels) if isinstance(labels, list | tuple) else labels, "labels").reshape(-1)
 
 
-def _difference(measurement: Measurement) -> dict[str, Any]:
+def _difference(measurement: Measurement, rounding: Mapping[str, float] | None) -> dict[str, Any]:
     from neo_magics.runtime.exchange import load_arrays
     from neo_magics.runtime.numerics import differences
 
     expected, results = map(load_arrays, measurement.outputs())
     if set(expected) != set(results) and len(expected) == len(results):
         expected = dict(zip(results, expected.values(), strict=True))  # the frameworks name them differently
-    found = differences(expected, results)
+    found = differences(expected, results, rounding=rounding)
     return {
         "max_abs": max((each.max_abs for each in found), default=0.0),
         "max_rel": max((each.max_rel for each in found), default=0.0),

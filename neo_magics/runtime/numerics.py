@@ -75,10 +75,15 @@ def differences(
     *,
     precision: str = "",
     relative: float | None = None,
+    rounding: Mapping[str, float] | None = None,
 ) -> list[Difference]:
-    """One `Difference` for each output of `reference`; a missing or extra output is a problem too."""
+    """One `Difference` for each output of `reference`; a missing or extra output is a problem too.
+
+    `rounding`: what an output may be apart whatever its tolerance, where the model itself rounds (quantised).
+    """
+    least = rounding or {}
     found = [
-        _difference(name, expected, results.get(name), precision, relative)
+        _difference(name, expected, results.get(name), precision, relative, least.get(name, 0.0))
         for name, expected in reference.items()
     ]
     extra = [name for name in results if name not in reference]
@@ -88,7 +93,7 @@ def differences(
 
 
 def _difference(
-    name: str, expected: Array, got: Array | None, precision: str, relative: float | None
+    name: str, expected: Array, got: Array | None, precision: str, relative: float | None, least: float
 ) -> Difference:
     wrong = _form_problem(expected, got)
     if got is None or wrong:
@@ -96,7 +101,7 @@ def _difference(
     wide_expected, wide_got = _widen(expected), _widen(got)
     finite = np.isfinite(wide_expected)
     scale = float(np.max(np.abs(wide_expected), where=finite, initial=0.0))
-    limit = tolerance_for(str(expected.dtype), precision, relative).limit(scale)
+    limit = max(least, tolerance_for(str(expected.dtype), precision, relative).limit(scale))
     if not _same_non_finite(wide_expected, wide_got, finite):
         return Difference(name, 0.0, 0.0, scale, limit, _non_finite_problem(wide_expected, wide_got))
     apart = np.abs(np.subtract(wide_got, wide_expected, where=finite, out=np.zeros_like(wide_expected)))

@@ -15,6 +15,7 @@ _SOURCE_LABELS = {
     "PYTORCH": "PyTorch",
     "ONNX": "ONNX Runtime",
     "KERAS": "Keras",
+    "TFLITE": "LiteRT",
     "XGBOOST": "XGBoost",
     "SKLEARN": "scikit-learn",
 }

@@ -63,21 +63,23 @@ def verify(
     *,
     tolerance: float | None = None,
     precision: str = "",
+    rounding: Mapping[str, float] | None = None,
     threads: int | None = None,
     timeout: float = TIMEOUT_SECONDS,
 ) -> Verification:
     """Run the artifact in `folder` on `inputs` in a fresh process; compare with `reference`, both by name.
 
     `tolerance` replaces the relative part of `numerics.DEFAULT_TOLERANCES`; `precision` is the lowest dtype
-    that the model computes in, where that is not its outputs' own. Raises `VerificationError` with the
-    figures where an output has NaN, a wrong shape or dtype, or is over tolerance, and where the process
-    crashed.
+    that the model computes in, where that is not its outputs' own; `rounding` as in `numerics.differences`.
+    Raises `VerificationError` with the figures where an output has NaN, a wrong shape or dtype, or is over
+    tolerance, and where the process crashed.
     """
     with tempfile.TemporaryDirectory(prefix="neo-magics-verify-") as name:
         paths = Path(name) / "inputs.npz", Path(name) / "reference.npz"
         for path, arrays in zip(paths, (inputs, reference), strict=True):
             save_arrays(path, arrays)
         options = _options(tolerance, precision, threads)
+        options += [f"--rounding={json.dumps(dict(rounding))}"] if rounding else []
         answer = _run([str(folder), *map(str, paths), *options], timeout)
     return _judge(answer)
 
@@ -136,6 +138,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("reference", type=Path)
     parser.add_argument("--tolerance", type=float)
     parser.add_argument("--precision", default="")
+    parser.add_argument("--rounding", type=json.loads, default={})
     parser.add_argument("--threads", type=int)
     args = parser.parse_args(words)
     try:
@@ -163,7 +166,11 @@ def _check(args: argparse.Namespace) -> dict[str, Any]:
         raise ExecutionError(f"The outputs do not fit the manifest: {error}.") from error
     ran = time.perf_counter()
     found = differences(
-        load_arrays(args.reference), results, precision=args.precision, relative=args.tolerance
+        load_arrays(args.reference),
+        results,
+        precision=args.precision,
+        relative=args.tolerance,
+        rounding=args.rounding,
     )
     return {
         "outputs": [difference.to_dict() for difference in found],

@@ -20,6 +20,7 @@ _IMPORTERS = {
     "PYTORCH": "neo_magics.compiler.frontends.pytorch",
     "ONNX": "neo_magics.compiler.frontends.onnx",
     "KERAS": "neo_magics.compiler.frontends.keras",
+    "TFLITE": "neo_magics.compiler.frontends.tflite",
     "XGBOOST": "neo_magics.compiler.frontends.xgboost",
     "SKLEARN": "neo_magics.compiler.frontends.sklearn",
 }

@@ -1,0 +1,107 @@
+"""A TFLite graph as a Relax module: TVM's converters, ours over them, and errors that say where."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from tvm import relax
+from tvm.relax.frontend.tflite import tflite_frontend
+
+from neo_magics.capture.tflite_file import TfliteFile
+from neo_magics.compiler.frontends.relax_tools import always_tuple
+from neo_magics.compiler.frontends.tflite_sparse import dense
+from neo_magics.compiler.frontends.unsupported import unsupported
+from neo_magics.errors import CompilationError, NeoMagicsError
+
+# TVM leaves convolutions in TFLite's channels-last order, for which transposed ones have no kernel.
+_CHANNELS_FIRST = {
+    "relax.nn.conv2d": ["NCHW", "OIHW"],
+    "relax.nn.conv2d_transpose": ["NCHW", "IOHW"],
+}
+
+
+class GraphConverter(tflite_frontend.OperatorConverter):  # type: ignore[misc]
+    """TVM's converter of one graph: all unknown operators at once, and where each of them is."""
+
+    convert_map: dict[str, Callable[..., Any]]
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        known: dict[str, Callable[..., Any]] = {**self.convert_map, "DENSIFY": self._densify}
+        self.convert_map = {name: self._named(name, made) for name, made in known.items()}
+
+    def check_unsupported_ops(self) -> None:
+        """Operators without a converter, without one for quantised numbers, or half quantised."""
+        missing: dict[str, list[str]] = {}
+        for index in range(self.subgraph.OperatorsLength()):
+            operator = self.subgraph.Operators(index)
+            if name := self._missing(operator):
+                missing.setdefault(name, []).append(self._place(operator))
+        if missing:
+            raise unsupported("TFLite", missing)
+
+    def _missing(self, operator: Any) -> str:
+        name = str(self.get_op_code_str(operator))
+        if name not in self.convert_map:
+            return name
+        inputs, outputs = self.get_input_tensors(operator), self.get_output_tensors(operator)
+        quantised = [tensor.qnn_params is not None for tensor in (*inputs, *outputs)]
+        if any(quantised) and name not in self._SUPPORTED_QUANTIZED_OPS:
+            return f"{name} of quantised numbers"
+        weights = [tensor.qnn_params is not None for tensor in inputs[1:]]
+        if any(weights) and not quantised[0] and not quantised[len(inputs)]:
+            return f"{name} with quantised weights and floating-point inputs (dynamic range)"
+        return ""
+
+    def _place(self, operator: Any) -> str:
+        outputs = self.get_output_tensors(operator)
+        return str(outputs[0].tensor.Name().decode()) if outputs else ""
+
+    def _named(self, name: str, convert: Callable[..., Any]) -> Callable[..., Any]:
+        def converted(op: Any) -> Any:
+            try:
+                return convert(op=op)  # some of TVM's take it by name only
+            except NeoMagicsError:
+                raise
+            except Exception as error:
+                raise CompilationError(
+                    f"TVM cannot convert the operator {name} ({self._place(op)}): {_first_line(error)}",
+                    hint="Convert the model again without it, or cut that part off.",
+                    operator=name,
+                ) from error
+
+        return converted
+
+    def _densify(self, op: Any) -> None:
+        """Sparse weights become dense ones here; TVM's reader fails on them."""
+        source, result = self.get_input_tensors(op)[0], self.get_output_tensors(op)[0]
+        values = np.frombuffer(source.buffer.DataAsNumpy(), self.get_tensor_type_as_numpy(source))
+        self.set_prefetched_node(result.tensor_idx, dense(source.tensor, values))
+
+
+def file_to_module(file: TfliteFile) -> Any:
+    """`file` as an IRModule whose "main" returns a tuple, with its weights as constants."""
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            module = tflite_frontend.from_tflite(file.model, op_converter=GraphConverter)
+            module["main"] = module["main"].without_attr("params").without_attr("num_input")
+            module = relax.transform.ConvertLayout(_CHANNELS_FIRST)(module)
+    except NeoMagicsError:
+        raise
+    except Exception as error:
+        raise CompilationError(
+            f"TVM cannot convert the TFLite model: {_first_line(error)}",
+            hint="Convert the model again with other operators, or cut that part off.",
+        ) from error
+    return always_tuple(relax.transform.Normalize()(module))
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line for line in str(error).strip().splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[-1].strip()[:200]}" if lines else type(error).__name__

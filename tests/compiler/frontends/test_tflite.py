@@ -1,0 +1,104 @@
+"""TFLite models against LiteRT; the files of tests/data/tflite were made by make.py beside them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tflite")
+pytest.importorskip("ai_edge_litert")
+
+from neo_magics.capture import capture
+from neo_magics.capture.source import open_source
+from neo_magics.errors import CaptureError, InputError, UnsupportedOperatorsError
+from tests.compiler.frontends.oracle import agrees, imported, run
+
+FILES = Path(__file__).parents[2] / "data" / "tflite"
+IMAGE = np.random.default_rng(0).standard_normal((1, 12, 12, 3)).astype("float32")
+
+
+@pytest.mark.parametrize("name", ["cnn", "cnn_fp16"])
+def test_a_convolutional_network(name: str) -> None:
+    result = agrees(FILES / f"{name}.tflite", IMAGE)
+    assert [str(spec) for spec in result.inputs] == ["x: float32[1, 12, 12, 3]"]
+    assert [str(spec) for spec in result.outputs] == ["Identity: float32[1, 5]"]
+    assert result.framework_version == "schema 3"
+
+
+def test_whole_numbers_are_within_a_step() -> None:
+    numbers = np.random.default_rng(0).integers(-128, 128, (1, 12, 12, 3)).astype("int8")
+    agrees(FILES / "cnn_int8.tflite", numbers, tolerance=1)
+
+
+def test_quantised_inside_and_floating_point_outside() -> None:
+    agrees(FILES / "cnn_float_io.tflite", IMAGE, tolerance=1 / 256)
+
+
+def test_a_recurrent_network() -> None:
+    agrees(FILES / "lstm.tflite", np.random.default_rng(0).standard_normal((1, 6, 5)).astype("float32"))
+
+
+def test_the_bytes_of_a_model_and_shapes_in_nchw() -> None:
+    content = (FILES / "cnn.tflite").read_bytes()
+    archive = capture(content, input_shape={"input": [1, 3, 12, 12]})
+    assert archive.framework == "TFLITE"
+    assert archive.data_input_config == '{"x":[1,12,12,3]}'
+    assert archive.files["model.tflite"] == content
+
+
+def test_other_sizes_where_the_operators_allow_them(tmp_path: Path) -> None:
+    from neo_magics.capture.tflite_file import read_tflite
+    from neo_magics.compiler.frontends.tflite_resize import resized
+
+    file = read_tflite((FILES / "lstm.tflite").read_bytes(), "lstm.tflite")
+    with pytest.raises(InputError, match="does not take inputs of these sizes"):
+        resized(file, {"x": (1, 6, 7)})
+    file = read_tflite((FILES / "cnn.tflite").read_bytes(), "cnn.tflite")
+    (tmp_path / "m.tflite").write_bytes(resized(file, {"x": (2, 12, 12, 3)}))
+    result = imported(tmp_path, "TFLITE")
+    assert str(result.inputs[0]) == "x: float32[2, 12, 12, 3]"
+    x = np.concatenate([IMAGE, -IMAGE])
+    expected = open_source(tmp_path, "TFLITE").run({"x": x})["Identity"]
+    np.testing.assert_allclose(run(result, {"x": x})["Identity"], expected, atol=1e-5)
+
+
+class TestBadInput:
+    @pytest.mark.parametrize("size", [0, 4, 20, 1000, 6000])
+    def test_a_file_that_is_cut_short(self, tmp_path: Path, size: int) -> None:
+        (tmp_path / "m.tflite").write_bytes((FILES / "cnn.tflite").read_bytes()[:size])
+        with pytest.raises(InputError, match=r"m\.tflite is not a TFLite model|LiteRT cannot load"):
+            open_source(tmp_path, "TFLITE")
+
+    def test_no_file_has_neo_s_wording(self, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match=r"No tflite file found for TFLite model\. Please make sure"):
+            imported(tmp_path, "TFLITE")
+
+    def test_two_files(self, tmp_path: Path) -> None:
+        for name in "ab":
+            (tmp_path / f"{name}.tflite").write_bytes(b"x")
+        with pytest.raises(InputError, match="Found 2 tflite files"):
+            imported(tmp_path, "TFLITE")
+
+    def test_a_wrong_shape_names_the_input(self) -> None:
+        with pytest.raises(CaptureError, match=r"'x' of the model has shape \[1, 12, 12, 3\]"):
+            capture(FILES / "cnn.tflite", input_shape={"x": [1, 10, 12, 3]})
+
+    def test_a_wrong_dtype_names_both(self) -> None:
+        with pytest.raises(CaptureError, match="'x' of the model is int8; the example is float32"):
+            capture(FILES / "cnn_int8.tflite", inputs=IMAGE)
+
+    def test_unknown_operators_come_with_their_places(self, tmp_path: Path, monkeypatch) -> None:
+        from neo_magics.compiler.frontends.tflite_importer import GraphConverter
+
+        made = GraphConverter.__init__
+
+        def without(self, *args, **options):
+            made(self, *args, **options)
+            del self.convert_map["SOFTMAX"], self.convert_map["ADD"]
+
+        monkeypatch.setattr(GraphConverter, "__init__", without)
+        (tmp_path / "m.tflite").write_bytes((FILES / "cnn.tflite").read_bytes())
+        with pytest.raises(UnsupportedOperatorsError, match=r"\{ADD, SOFTMAX\} \(ADD in .*; SOFTMAX in Id"):
+            imported(tmp_path, "TFLITE")
