@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import tvm
 from tvm import relax
 
-from neo_magics.api.events import Event, LogLine, ProgressEvent, StageEvent
+from neo_magics.api.events import Event, LogLine, ProgressEvent
 from neo_magics.artifact.kernels import Kernel, KernelTable
 from neo_magics.artifact.manifest import Manifest
 from neo_magics.compiler import fingerprint
@@ -36,9 +35,9 @@ from neo_magics.compiler.passes.pack_matmuls import PackMatmuls
 from neo_magics.compiler.passes.schedule_kernels import KernelReport, ScheduleKernels
 from neo_magics.compiler.ruler import with_ruler
 from neo_magics.compiler.schedules import RULES
+from neo_magics.compiler.stages import Stages, compiler_errors
 from neo_magics.compiler.targets import CpuTarget, resolve_target
 from neo_magics.compiler.tuning import Choose, Tuning
-from neo_magics.errors import CompilationError, NeoMagicsError
 
 if TYPE_CHECKING:
     from neo_magics.api.compiler_options import CompilerOptions
@@ -139,7 +138,7 @@ def compile_model(request: CompileRequest, emit: Emit) -> Manifest:
     """
     from neo_magics.compiler.frontends import import_model
 
-    stages = _Stages(emit)
+    stages = Stages(emit)
     target = resolve_target(request.device, request.options)
     with stages.run("import", f"{request.framework} for {target.tvm.attrs.get('mcpu', 'generic')}"):
         imported = import_model(request.folder, request.framework, request.input_config, request.options)
@@ -171,7 +170,7 @@ def compile_model(request: CompileRequest, emit: Emit) -> Manifest:
     return manifest.write(request.out)
 
 
-def _tuned(tuning: Tuning | None, module: tvm.IRModule, target: CpuTarget, stages: _Stages) -> Choose:
+def _tuned(tuning: Tuning | None, module: tvm.IRModule, target: CpuTarget, stages: Stages) -> Choose:
     """The choice between candidates, after a stage that times them where the job asks for it."""
     if tuning is None:
         return Choose()
@@ -184,7 +183,7 @@ def _tuned(tuning: Tuning | None, module: tvm.IRModule, target: CpuTarget, stage
 def discover(module: tvm.IRModule, target: CpuTarget, choose: Choose) -> None:
     """Ask `choose` everything that a compilation of the imported module would ask."""
     module, _named = take_sources(module)
-    with _compiler_errors("tune"), target.tvm, tvm.transform.PassContext(opt_level=3):
+    with compiler_errors("tune"), target.tvm, tvm.transform.PassContext(opt_level=3):
         tvm.transform.Sequential(graph_passes(target, choose))(module)
 
 
@@ -213,7 +212,7 @@ def optimize(
     timings, origins, costs, kernels = Timings(), Origins(named), Costs(), _Kernels(emit)
     instruments = [timings, origins, costs, *([Dumps(dump)] if dump else [])]
     with (
-        _compiler_errors("optimize"),
+        compiler_errors("optimize"),
         target.tvm,
         tvm.transform.PassContext(opt_level=3, instruments=instruments),
     ):
@@ -252,41 +251,6 @@ def _describe_target(device: Device, target: CpuTarget) -> dict[str, Any]:
         "mattr": list(target.mattr),
         "tvm": str(target.tvm),
     }
-
-
-@dataclass
-class _Stages:
-    """Tells the beginning and end of each stage, and keeps the seconds."""
-
-    emit: Emit
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def run(self, stage: str, detail: str = "") -> Iterator[None]:
-        self.emit(StageEvent(stage, "started", detail=detail))
-        began = time.perf_counter()
-        try:
-            yield
-        except BaseException as error:
-            self.emit(StageEvent(stage, "failed", time.perf_counter() - began, type(error).__name__))
-            raise
-        self.seconds[stage] = round(time.perf_counter() - began, 4)
-        self.emit(StageEvent(stage, "done", self.seconds[stage]))
-
-
-@contextmanager
-def _compiler_errors(stage: str) -> Iterator[None]:
-    """What TVM raises becomes a `CompilationError`; its whole text stays as the cause."""
-    try:
-        yield
-    except NeoMagicsError:
-        raise
-    except (RuntimeError, ValueError, TypeError, LookupError, AttributeError) as error:
-        first = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        raise CompilationError(
-            f"The compiler failed in stage {stage}: {first[:400]}",
-            hint="The job's log has the details; a smaller or simpler model may show which part is at fault.",
-        ) from error
 
 
 class _Kernels:

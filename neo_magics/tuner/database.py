@@ -18,7 +18,7 @@ from pathlib import Path
 FILE = "tuning.db"
 VERSION = 1
 BUSY_SECONDS = 10.0
-WORTH_IT = 0.97  # of the model's choice: below, another candidate takes its place
+WORTH_IT = 0.95  # of the model's choice: below, another candidate takes its place; above, it is noise
 _TABLE = """
 CREATE TABLE IF NOT EXISTS results (
     target TEXT NOT NULL, versions TEXT NOT NULL, workload TEXT NOT NULL, candidate TEXT NOT NULL,
