@@ -10,7 +10,7 @@ import fcntl
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,36 +37,72 @@ class MeasuredJob(Protocol):
     def describe(self) -> dict[str, Any]: ...
 
 
-def compare_job(job: MeasuredJob, x: Any = None, labels: Any = None, **options: Any) -> Comparison:
+def compare_job(
+    job: MeasuredJob,
+    x: Any = None,
+    labels: Any = None,
+    *,
+    against: Sequence[MeasuredJob | Side] = (),
+    **options: Any,
+) -> Comparison:
     """Measure `job`'s source model and its compiled model, and save the comparison for panels and lists.
 
     `x`: an array, tensor, tuple or dict; without it the captured example inputs, else generated ones.
     `labels`: with `x` of as many rows, also counts the share of rows whose largest output is the label.
-    `options` are those of `neo_magics.runtime.compare`.
+    `against`: jobs of the same model (other targets or options), or a `Side` of another runtime, measured
+    with them. `options` are those of `neo_magics.runtime.compare`.
 
     Raises:
         JobFailedError: the job is not COMPLETED.
         ArtifactError: the artifact does not run on this machine.
     """
-    from neo_magics.artifact.archive import unpack
     from neo_magics.runtime.compare import Side, compare
 
-    check_runs_here(job.describe()["OutputConfig"])
     settings = job.backend.settings
-    files = job.files
+    rivals = [job, *against]
+    jobs = [rival for rival in rivals if not isinstance(rival, Side)]
+    for each in jobs:
+        check_runs_here(each.describe()["OutputConfig"])
     with tempfile.TemporaryDirectory(dir=settings.folder("work")) as name, measuring(settings):
-        folder = Path(name)
-        for archive, part in ((files.source, "source"), (files.artifact, "artifact")):
-            unpack(archive, folder / part, limit_bytes=settings.unpacked_limit_mb * 1_000_000)
-        comparison = compare(
-            _source(folder / "source", files.description),
-            Side.artifact(folder / "artifact"),
-            x,
-            labels=labels,
-            **options,
-        )
+        folder, labelled = Path(name), _labels(jobs)
+        source = _unpacked(job.files.source, folder / "source", settings)
+        sides = [
+            rival
+            if isinstance(rival, Side)
+            else Side.artifact(
+                _unpacked(rival.files.artifact, folder / str(index), settings), label=labelled[rival.name]
+            )
+            for index, rival in enumerate(rivals)
+        ]
+        comparison = compare(_source(source, job.files.description), sides, x, labels=labels, **options)
+    for index, rival in enumerate(rivals[1:], 1):
+        if not isinstance(rival, Side):
+            save(settings, rival.name, comparison.pair(index).to_dict())
     save(settings, job.name, comparison.to_dict())
     return comparison
+
+
+def _unpacked(archive: Path, folder: Path, settings: Settings) -> Path:
+    from neo_magics.artifact.archive import unpack
+
+    unpack(archive, folder, limit_bytes=settings.unpacked_limit_mb * 1_000_000)
+    return folder
+
+
+def _labels(jobs: Sequence[MeasuredJob]) -> dict[str, str]:
+    """What to call each job's side: by its target where that tells them apart, else by its name."""
+    if len(jobs) == 1:
+        return {jobs[0].name: "compiled"}
+    targets = {job.name: _target(job.describe()["OutputConfig"]) for job in jobs}
+    return targets if len(set(targets.values())) == len(jobs) else {job.name: job.name for job in jobs}
+
+
+def _target(output: Mapping[str, Any]) -> str:
+    from neo_magics.api.compiler_options import parse
+
+    platform = output.get("TargetPlatform") or {}
+    name = output.get("TargetDevice") or "_".join(filter(None, (platform.get("Os"), platform.get("Arch"))))
+    return "local" if parse(output.get("CompilerOptions")).mcpu == "native" else str(name)
 
 
 def profile_job(job: MeasuredJob, x: Any = None, **options: Any) -> Profile:

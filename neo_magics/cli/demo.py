@@ -127,7 +127,7 @@ def _result(job: Job, comparison: Any, seconds: float, from_onnx: bool) -> dict[
         "verdict": view.verdict,
         "ratio": view.ratio,
         "certainty": view.certainty,
-        "difference": view.difference,
+        "difference": view.sides[1].difference,
         "conditions": view.conditions,
         "compile_seconds": round(_job_seconds(description), 3),
         "seconds_with_capture": round(seconds, 3),

@@ -14,8 +14,8 @@ def register(shell: Any) -> None:
     plain = shell.display_formatter.formatters["text/plain"]
     html.for_type_by_name("neo_magics.job", "Job", _job_html)
     plain.for_type_by_name("neo_magics.job", "Job", _job_plain)
-    html.for_type_by_name("neo_magics.runtime.compare", "Comparison", _comparison_html)
-    plain.for_type_by_name("neo_magics.runtime.compare", "Comparison", _comparison_plain)
+    html.for_type_by_name("neo_magics.runtime.comparison", "Comparison", _comparison_html)
+    plain.for_type_by_name("neo_magics.runtime.comparison", "Comparison", _comparison_plain)
     html.for_type_by_name("neo_magics.runtime.profile", "Profile", _profile_html)
 
 

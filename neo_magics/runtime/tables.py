@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from neo_magics.runtime.description import size_text
 
 if TYPE_CHECKING:
-    from neo_magics.runtime.compare import Comparison, SideResult
+    from neo_magics.runtime.comparison import Comparison, Rival, SideResult
 
 
 def comparison_text(comparison: Comparison) -> str:
@@ -21,12 +21,21 @@ def comparison_text(comparison: Comparison) -> str:
     difference = comparison.difference
     lines = [
         f"{comparison.verdict} (95 % interval of the ratio: {low:.2f} to {high:.2f})",
-        *side_rows([comparison.before, comparison.after]),
+        *side_rows(comparison.sides),
+        *map(_rival, comparison.others),
         f"Largest difference of the outputs: {difference['max_abs']:.2g}"
         + ("." if difference["within_tolerance"] else ", which is over tolerance."),
         conditions,
     ]
     return "\n".join(lines)
+
+
+def _rival(rival: Rival) -> str:
+    low, high = rival.ratio_interval
+    return (
+        f"{rival.side.label}: {rival.verdict} (95 % interval of the ratio: {low:.2f} to {high:.2f}), largest "
+        f"difference of the outputs {rival.difference['max_abs']:.2g}."
+    )
 
 
 def side_rows(sides: Sequence[SideResult]) -> list[str]:

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from html import escape
+from itertools import cycle
 
 from neo_magics.widgets.comparison_view import ComparisonView, SideView
 from neo_magics.widgets.distribution import Strip, distribution_svg
 from neo_magics.widgets.style import card, milliseconds, size
 
-_ACCENTS = ("--neo-before", "--neo-run")
+_ACCENTS = ("--neo-before", "--neo-run", "--neo-third", "--neo-fourth")
 
 # Row of the table → its text for one side; rows that no side has are left out.
 ROWS: tuple[tuple[str, Callable[[SideView], str]], ...] = (
     ("median", lambda side: f"{milliseconds(side.median)} ms"),
     ("p95", lambda side: f"{milliseconds(side.p95)} ms"),
+    ("times as fast (95 %)", lambda side: side.ratio),
     ("accuracy", lambda side: "" if side.accuracy is None else f"{side.accuracy:.1%}"),
     ("model size", lambda side: "" if side.size is None else size(side.size)),
     ("load time", lambda side: "" if side.load is None else f"{side.load:.2f} s"),
     ("peak memory", lambda side: "" if side.memory is None else size(side.memory)),
+    ("largest difference", lambda side: side.difference),
 )
 
 
@@ -27,7 +30,7 @@ def comparison_html(view: ComparisonView) -> str:
     accent = {"faster": "neo-ok", "slower": "neo-bad"}.get(view.direction, "neo-warn")
     strips = [
         Strip(side.label, side.samples, side.median, side.p95, tint)
-        for side, tint in zip(view.sides, _ACCENTS, strict=True)
+        for side, tint in zip(view.sides, cycle(_ACCENTS), strict=False)
     ]
     return (
         f'<div class="neo-verdict {accent}">{escape(view.verdict)}</div>'
@@ -44,9 +47,12 @@ def comparison_card(view: ComparisonView) -> str:
 
 
 def rows(view: ComparisonView) -> list[tuple[str, list[str]]]:
-    """The table's rows that at least one side has."""
+    """The table's rows that at least one side has; the headline says the ratio of two sides."""
     found = [(name, [text(side) for side in view.sides]) for name, text in ROWS]
-    return [(name, cells) for name, cells in found if any(cells)]
+    several = len(view.sides) > 2
+    return [
+        (name, cells) for name, cells in found if any(cells) and (several or not name.startswith("times"))
+    ]
 
 
 def _table(view: ComparisonView) -> str:
@@ -55,9 +61,4 @@ def _table(view: ComparisonView) -> str:
         f'<tr><th scope="row">{name}</th>{"".join(f"<td>{escape(cell)}</td>" for cell in cells)}</tr>'
         for name, cells in rows(view)
     )
-    difference = (
-        f'<tr><th scope="row">largest difference</th><td></td><td>{escape(view.difference)}</td></tr>'
-        if view.difference
-        else ""
-    )
-    return f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{body}{difference}</tbody></table>"
+    return f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{body}</tbody></table>"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 UNSURE = 2.0  # an interval whose ends differ by this factor says little
@@ -11,7 +11,10 @@ UNSURE = 2.0  # an interval whose ends differ by this factor says little
 
 @dataclass(frozen=True)
 class SideView:
-    """One side: latencies in ms; `size`, `memory` in bytes, `load` in seconds, `accuracy` 0 to 1, or None."""
+    """One side: latencies in ms; `size`, `memory` in bytes, `load` in seconds, `accuracy` 0 to 1, or None.
+
+    `ratio` is to the first side, with its interval; `difference` the largest of the outputs; both "" for it.
+    """
 
     label: str
     samples: Sequence[float]
@@ -21,6 +24,8 @@ class SideView:
     load: float | None = None
     memory: float | None = None
     accuracy: float | None = None
+    ratio: str = ""
+    difference: str = ""
 
 
 @dataclass(frozen=True)
@@ -31,8 +36,7 @@ class ComparisonView:
     ratio: float  # of the medians, before over after: above 1 is faster
     direction: str
     certainty: str
-    sides: tuple[SideView, SideView]
-    difference: str
+    sides: tuple[SideView, ...]
     conditions: str
 
 
@@ -40,15 +44,15 @@ def comparison_view(comparison: Any) -> ComparisonView:
     """The view of a `neo_magics.runtime.compare.Comparison`, from what its `to_dict` says."""
     body: Mapping[str, Any] = comparison.to_dict()
     low, high = body["ratio_interval"]
-    difference = body.get("difference") or {}
+    others = body.get("others", ())
+    rivals = [(body["after"], body), *((other["side"], other) for other in others)]
     return ComparisonView(
-        verdict=body["verdict"],
+        verdict=f"{body['after']['label']}: {body['verdict']}" if others else body["verdict"],
         ratio=body["ratio"],
         direction=_direction(low, high),
         certainty=_certainty(low, high),
-        sides=(_side(body["before"]), _side(body["after"])),
-        difference=f"{difference['max_abs']:.1e}" if "max_abs" in difference else "",
-        conditions=_conditions(body),
+        sides=(_side(body["before"]), *(_rival(side, figures) for side, figures in rivals)),
+        conditions=_conditions(body, [body["before"], *(side for side, _figures in rivals)]),
     )
 
 
@@ -81,11 +85,21 @@ def _side(body: Mapping[str, Any]) -> SideView:
     )
 
 
-def _conditions(body: Mapping[str, Any]) -> str:
-    before, after = (len(body[side]["samples_ms"]) for side in ("before", "after"))
+def _rival(body: Mapping[str, Any], figures: Mapping[str, Any]) -> SideView:
+    low, high = figures["ratio_interval"]
+    difference = figures.get("difference") or {}
+    return replace(
+        _side(body),
+        ratio=f"{_figure(figures['ratio'])} × ({_figure(low)} to {_figure(high)})",
+        difference=f"{difference['max_abs']:.1e}" if "max_abs" in difference else "",
+    )
+
+
+def _conditions(body: Mapping[str, Any], sides: Sequence[Mapping[str, Any]]) -> str:
+    *first, last = (str(len(side["samples_ms"])) for side in sides)
     threads = body["threads"]
     workers = f"{threads} thread{'s' if threads != 1 else ''}"
     return (
-        f"{before} and {after} calls in {body['rounds']} alternating rounds, processes of their own, "
-        f"{workers}, {body['cpu']}, {body['inputs']} inputs."
+        f"{', '.join(first)} and {last} calls in {body['rounds']} alternating rounds, "
+        f"processes of their own, {workers}, {body['cpu']}, {body['inputs']} inputs."
     )

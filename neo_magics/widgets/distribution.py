@@ -7,16 +7,14 @@ Positions are percentages of the width, so that the picture follows its cell and
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+from neo_magics.runtime.axis import axis_limit, scatter, thinned, ticks
 from neo_magics.widgets.style import milliseconds
 
-_DOTS = 60
 _STRIP = 30  # pixels
-_FARTHEST = 3  # medians of the slower side that the axis shows at most
 
 
 @dataclass(frozen=True)
@@ -32,34 +30,14 @@ class Strip:
 
 def distribution_svg(strips: Sequence[Strip]) -> str:
     """The strips above each other with one axis from 0 ms."""
-    limit = _axis_limit(strips)
+    limit = axis_limit([s.median for s in strips], [s.p95 for s in strips], [s.samples for s in strips])
     rows = "".join(_row(strip, limit) for strip in strips)
     return f"{rows}{_axis(limit)}"
 
 
-def _axis_limit(strips: Sequence[Strip]) -> float:
-    """Past every p95 and nearly every sample, but never so far that a few outliers squeeze the rest."""
-    wide = max([s.p95 for s in strips] + [_quantile(s.samples, 0.98) for s in strips]) * 1.08
-    return min(wide, _FARTHEST * max(s.median for s in strips)) or 1.0
-
-
-def _quantile(samples: Sequence[float], share: float) -> float:
-    ordered = sorted(samples)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
-
-
-def _thinned(samples: Sequence[float]) -> list[float]:
-    """At most `_DOTS` of the samples, evenly through their order by size: the same distribution."""
-    ordered = sorted(samples)
-    if len(ordered) <= _DOTS:
-        return ordered
-    step = (len(ordered) - 1) / (_DOTS - 1)
-    return [ordered[round(index * step)] for index in range(_DOTS)]
-
-
 def _row(strip: Strip, limit: float) -> str:
     seen = [sample for sample in strip.samples if sample <= limit]
-    dots = "".join(_dot(value, index, limit) for index, value in enumerate(_thinned(seen)))
+    dots = "".join(_dot(value, index, limit) for index, value in enumerate(thinned(seen)))
     beyond = len(strip.samples) - len(seen)
     far = f"; {beyond} of {len(strip.samples)} calls beyond the axis" if beyond else ""
     label = (
@@ -78,8 +56,7 @@ def _row(strip: Strip, limit: float) -> str:
 
 
 def _dot(value: float, index: int, limit: float) -> str:
-    # The golden ratio spreads neighbours over the height, the same way each time.
-    height = 5 + (index * 0.618034 % 1) * (_STRIP - 10)
+    height = 5 + scatter(index) * (_STRIP - 10)
     return f'<circle cx="{_percent(value, limit)}" cy="{height:.0f}" r="2.5"/>'
 
 
@@ -93,13 +70,12 @@ def _mark(value: float, limit: float, width: int) -> str:
 
 
 def _axis(limit: float) -> str:
-    step = _tick(limit)
-    ticks = [index * step for index in range(int(limit / step) + 1)]
+    values = ticks(limit)
     marks = "".join(
-        f'<line x1="{_percent(t, limit)}" x2="{_percent(t, limit)}" y1="0" y2="4"/>' for t in ticks
+        f'<line x1="{_percent(t, limit)}" x2="{_percent(t, limit)}" y1="0" y2="4"/>' for t in values
     )
     # The spaces are for viewers that strip the SVG and leave its words.
-    words = " ".join(_tick_label(tick, limit) for tick in ticks)
+    words = " ".join(_tick_label(tick, limit) for tick in values)
     return (
         '<svg width="100%" height="20" aria-hidden="true"><g stroke="currentColor" stroke-opacity="0.5">'
         f'<line x1="0" x2="100%" y1="0" y2="0"/>{marks}</g>'
@@ -112,13 +88,6 @@ def _tick_label(tick: float, limit: float) -> str:
     anchor = "start" if share < 0.03 else "end" if share > 0.95 else "middle"
     text = "0 ms" if tick == 0 else f"{tick:.3g}"
     return f'<text x="{_percent(tick, limit)}" y="16" text-anchor="{anchor}">{text}</text>'
-
-
-def _tick(limit: float) -> float:
-    """A round step that gives two to five ticks."""
-    rough = limit / 4
-    power = 10.0 ** math.floor(math.log10(rough))
-    return float(next(m * power for m in (1, 2, 5, 10) if m * power >= rough))
 
 
 def _percent(value: float, limit: float) -> str:

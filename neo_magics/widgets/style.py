@@ -12,9 +12,13 @@ from html import escape
 CLASS = "neo-magics"
 
 _ACCENTS_LIGHT = (
-    "--neo-ok:#1a7f37;--neo-run:#0a5fc4;--neo-bad:#b3261e;--neo-warn:#8a5a00;--neo-before:#a04a00"
+    "--neo-ok:#1a7f37;--neo-run:#0a5fc4;--neo-bad:#b3261e;--neo-warn:#8a5a00;--neo-before:#a04a00;"
+    "--neo-third:#6f3fb5;--neo-fourth:#00706b"
 )
-_ACCENTS_DARK = "--neo-ok:#56d364;--neo-run:#79b8ff;--neo-bad:#ff8a80;--neo-warn:#e3b341;--neo-before:#ffa657"
+_ACCENTS_DARK = (
+    "--neo-ok:#56d364;--neo-run:#79b8ff;--neo-bad:#ff8a80;--neo-warn:#e3b341;--neo-before:#ffa657;"
+    "--neo-third:#d2a8ff;--neo-fourth:#5fd7cf"
+)
 
 STYLE = f"""<style>
 .{CLASS}{{{_ACCENTS_LIGHT};--neo-line:color-mix(in srgb,currentColor 22%,transparent);

@@ -124,9 +124,11 @@ def test_no_process_and_no_file_is_left(mlp, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_artifact_against_itself_differs_in_nothing(mlp):
-    found = compare(Side.artifact(mlp, label="a"), Side.artifact(mlp, label="b"), seconds=SHORT, threads=1)
-    assert found.difference["max_abs"] == 0
+def test_an_artifact_against_itself_twice_differs_in_nothing(mlp):
+    first, *rest = (Side.artifact(mlp, label=label) for label in "abc")
+    found = compare(first, rest, seconds=SHORT, threads=1)
+    assert [side.label for side in found.sides] == ["a", "b", "c"]
+    assert [rival.difference["max_abs"] for rival in found.rivals] == [0, 0]
     assert found.inputs == "generated"
 
 

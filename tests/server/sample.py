@@ -34,7 +34,7 @@ def comparison(before: float = 0.2, after: float = 0.1) -> dict[str, Any]:
         ratio=ratio,
         ratio_interval=(0.95 * ratio, 1.05 * ratio),
         verdict=f"{ratio:.1f} × faster",
-        difference={"max_abs": 2.4e-07},
+        difference={"max_abs": 2.4e-07, "within_tolerance": True},
         inputs="captured",
         threads=2,
         cores=(0, 1),
