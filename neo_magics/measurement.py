@@ -137,6 +137,26 @@ def measure_here(job: MeasuredJob) -> Comparison:
     return compare_job(job)
 
 
+def measure_group(jobs: Sequence[MeasuredJob]) -> Comparison:
+    """The comparison of all `jobs` of one model whose code runs here.
+
+    Raises:
+        ArtifactError: none does; the message is the first's.
+    """
+    from neo_magics.errors import ArtifactError
+
+    fitting, refusals = [], []
+    for job in jobs:
+        try:
+            check_runs_here(job.describe()["OutputConfig"])
+            fitting.append(job)
+        except ArtifactError as error:
+            refusals.append(error)
+    if not fitting:
+        raise refusals[0]
+    return compare_job(fitting[0], against=fitting[1:])
+
+
 def check_runs_here(output_config: Mapping[str, Any]) -> None:
     """Raise ArtifactError where code for this OutputConfig does not run on this machine."""
     from neo_magics.api.devices import resolve

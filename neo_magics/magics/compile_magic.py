@@ -20,15 +20,16 @@ from neo_magics.magics.words import split
 if TYPE_CHECKING:
     from neo_magics.job import Job
     from neo_magics.magics.shell import NeoMagics
+    from neo_magics.widgets.group_panel import GroupPanel
     from neo_magics.widgets.job_panel import JobPanel
 
 
 @dataclass(frozen=True)
 class Filed:
-    """The jobs of one magic call and their panels, in the order of the targets."""
+    """The jobs of one magic call, in the order of the targets, and the panel of all."""
 
     jobs: tuple[Job, ...]
-    panels: tuple[JobPanel, ...]
+    panel: JobPanel | GroupPanel
 
     @property
     def value(self) -> Any:
@@ -109,7 +110,7 @@ class CompileMagic:
         return choose(last, defined(before, self._shell.user_ns))
 
     def _file(self, model: Any, args: argparse.Namespace) -> Filed:
-        """Capture once, file a job for each target, and show a panel for each."""
+        """Capture once, file a job for each target, and show them in one panel."""
         from neo_magics.compilation import Target, capture_for, job_name, submit
 
         backend = self._owner.backend_for(args.backend)
@@ -127,14 +128,14 @@ class CompileMagic:
             )
             jobs.append(submit(archive, target, backend, name=title, **options))
         measure = self._owner.compare and not args.no_compare
-        filed = Filed(tuple(jobs), tuple(self._owner.follow(job, measure=measure) for job in jobs))
+        filed = Filed(tuple(jobs), self._owner.follow(*jobs, measure=measure))
         if args.output_var:
             self._shell.user_ns[args.output_var] = filed.value
         return filed
 
 
 async def wait_for(filed: Filed, owner: NeoMagics) -> Any:
-    """Wait until every panel is frozen; the value is the job, or a list of them.
+    """Wait until the panel is frozen; the value is the job, or a list of them.
 
     Raises:
         StoppedWaiting: Ctrl-C; the jobs go on.
@@ -142,10 +143,9 @@ async def wait_for(filed: Filed, owner: NeoMagics) -> Any:
     """
     from neo_magics.job import StoppedWaiting
 
-    for panel in filed.panels:
-        owner.refresher.add_once(panel)
+    owner.refresher.add_once(filed.panel)
     try:
-        while not all(panel.frozen.is_set() for panel in filed.panels):
+        while not filed.panel.frozen.is_set():
             await asyncio.sleep(0.1)
     except (KeyboardInterrupt, asyncio.CancelledError) as interrupt:
         raise StoppedWaiting(", ".join(job.name for job in filed.jobs)) from interrupt

@@ -18,10 +18,11 @@ _CLASSES = {
     ("tensorflow", "Module"),
     ("xgboost", "Booster"),
     ("xgboost", "XGBModel"),
+    ("lightgbm", "Booster"),
     ("sklearn", "BaseEstimator"),
     ("mxnet", "HybridBlock"),
 }
-_FILES = (".onnx", ".pt2", ".pt", ".pth", ".tflite", ".h5", ".keras")
+_FILES = (".onnx", ".pt2", ".pt", ".pth", ".tflite", ".h5", ".keras", ".ubj", ".skops")
 
 
 def is_model(value: Any) -> bool:

@@ -129,8 +129,10 @@ class NeoMagics(Magics):
         )
         return [summary["CompilationJobName"] for summary in answer["CompilationJobSummaries"]]
 
-    def follow(self, job: Job, *, measure: bool) -> Any:
-        """A panel for `job` under the running cell: live in a notebook, text elsewhere."""
-        from neo_magics.magics.panels import open_panel
+    def follow(self, *jobs: Job, measure: bool) -> Any:
+        """A panel for `jobs` under the running cell: live in a notebook, text elsewhere."""
+        from neo_magics.magics.panels import open_group, open_panel
 
-        return open_panel(self, job, measure=measure)
+        if len(jobs) == 1:
+            return open_panel(self, jobs[0], measure=measure)
+        return open_group(self, jobs, measure=measure)

@@ -12,9 +12,12 @@ from neo_magics.widgets.view import JobView
 
 
 class JobBox:
-    """`widget` shows one job. Each part is a widget of its own: what did not change is not drawn anew."""
+    """`widget` shows one job. Each part is a widget of its own: what did not change is not drawn anew.
 
-    def __init__(self, stop: Callable[[], None], *, log: bool = True) -> None:
+    A `brief` box, one of several, has neither log nor request.
+    """
+
+    def __init__(self, stop: Callable[[], None], *, brief: bool = False) -> None:
         import ipywidgets
 
         self._stop = stop
@@ -27,8 +30,9 @@ class JobBox:
             description="Pause log", icon="pause", tooltip="Keep the log as it is, to read and copy it"
         )
         self._pause.layout.width = "auto"
-        if not log:
-            self._pause.layout.display = self._log.layout.display = "none"
+        if brief:
+            for part in (self._pause, self._log, self._request):
+                part.layout.display = "none"
         buttons = (self._ask, self._question, self._sure, self._keep, self._pause)
         self._controls = ipywidgets.HBox(buttons, layout={"flex_flow": "row wrap", "align_items": "center"})
         self.widget = ipywidgets.VBox([self._status, self._controls, self._log, self._request])

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from html import escape
 from typing import Any
 
 from neo_magics.api.states import JobStatus
 from neo_magics.errors import NeoMagicsError
 from neo_magics.job import Job, LogReader
+from neo_magics.widgets.background import NOTE, Background
 from neo_magics.widgets.comparison_html import comparison_html
 from neo_magics.widgets.comparison_text import comparison_text
 from neo_magics.widgets.comparison_view import comparison_view
@@ -20,44 +22,18 @@ from neo_magics.widgets.request_text import request_of, request_texts
 from neo_magics.widgets.surfaces import Surface
 from neo_magics.widgets.view import JobView, LogState, job_view
 
-_PATIENCE = 25  # failed looks in a row before the panel gives up
+PATIENCE = 25  # failed looks in a row before the panel gives up
 
 
-@dataclass
-class Measurement:
-    """The comparison at a job's end, measured in the background."""
+class Follower:
+    """Reads a job from where it stopped reading."""
 
-    thread: threading.Thread
-    comparison: Any = None
-    error: str = ""
-
-
-class JobPanel:
-    """Follows a job on a surface. `refresh` is called by the one timer and never blocks long."""
-
-    def __init__(self, job: Job, surface: Surface, *, measure: Callable[[Job], Any] | None = None) -> None:
+    def __init__(self, job: Job) -> None:
         self.job = job
-        self.frozen = threading.Event()
-        self._surface = surface
-        self._measure = measure
-        self._measurement: Measurement | None = None
         self._reader = LogReader(job)
         self._log = LogState()
         self._texts: dict[str, str] = {}
         self._estimate: Estimate | None = None
-        self._failures = 0
-
-    def refresh(self) -> bool:
-        """Look at the job and show it; False once the panel is frozen."""
-        try:
-            view = self.look()
-        except NeoMagicsError as error:
-            return self._lost(error)
-        self._failures = 0
-        if not view.ended:
-            self._surface.show(view, "")
-            return True
-        return self._ended(view)
 
     def look(self) -> JobView:
         """The job now; what is new in its log is read."""
@@ -76,40 +52,51 @@ class JobPanel:
             self._estimate = estimate(self.job, description)
         return self._estimate.words(view.ran)
 
-    def _ended(self, view: JobView) -> bool:
-        if view.status == JobStatus.COMPLETED and self._measure and self._measurement is None:
-            self._measurement = self._start()
-        measurement = self._measurement
-        if measurement and measurement.thread.is_alive():
-            self._surface.show(view, "Measuring before and after, in processes of their own…")
+
+class JobPanel:
+    """Follows a job on a surface. `refresh` is called by the one timer and never blocks long."""
+
+    def __init__(self, job: Job, surface: Surface, *, measure: Callable[[Job], Any] | None = None) -> None:
+        self.job = job
+        self.frozen = threading.Event()
+        self._surface = surface
+        self._measure = measure
+        self._background: Background | None = None
+        self._follower = Follower(job)
+        self._failures = 0
+
+    def refresh(self) -> bool:
+        """Look at the job and show it; False once the panel is frozen."""
+        try:
+            view = self._follower.look()
+        except NeoMagicsError as error:
+            return self._lost(error)
+        self._failures = 0
+        if not view.ended:
+            self._surface.show(view, "")
             return True
-        self._freeze(view, measurement)
-        return False
+        return self._ended(view)
 
-    def _start(self) -> Measurement:
-        def run() -> None:
-            try:
-                measurement.comparison = self._measure(self.job) if self._measure else None
-            except NeoMagicsError as error:
-                measurement.error = f"Not measured: {error}"
-
-        measurement = Measurement(threading.Thread(target=run, name="neo-magics-measure", daemon=True))
-        measurement.thread.start()
-        return measurement
-
-    def _freeze(self, view: JobView, measurement: Measurement | None) -> None:
-        html, text = rendered(
-            view, measurement.comparison if measurement else None, measurement.error if measurement else ""
+    def _ended(self, view: JobView) -> bool:
+        measure = self._measure
+        if view.status == JobStatus.COMPLETED and measure and self._background is None:
+            self._background = Background(lambda: measure(self.job))
+        if self._background and self._background.running:
+            self._surface.show(view, NOTE)
+            return True
+        comparison, error = (
+            (self._background.comparison, self._background.error) if self._background else (None, "")
         )
-        self._surface.freeze(html, text)
+        self._surface.freeze(*rendered(view, comparison, error))
         self.frozen.set()
+        return False
 
     def _lost(self, error: NeoMagicsError) -> bool:
         self._failures += 1
-        if self._failures < _PATIENCE:
+        if self._failures < PATIENCE:
             return True
         text = f"{self.job.name}: the panel lost its job. {error}"
-        self._surface.freeze(f"<pre>{text}</pre>", text)
+        self._surface.freeze(f"<pre>{escape(text)}</pre>", text)
         self.frozen.set()
         return False
 

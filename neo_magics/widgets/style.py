@@ -45,7 +45,8 @@ font-variant-numeric:tabular-nums}}
 .{CLASS} li.neo-waiting{{opacity:.75}}
 .{CLASS} .neo-ok{{color:var(--neo-ok)}}.{CLASS} .neo-run{{color:var(--neo-run)}}
 .{CLASS} .neo-bad{{color:var(--neo-bad)}}.{CLASS} .neo-warn{{color:var(--neo-warn)}}
-.{CLASS} .neo-progress{{min-height:30px}}
+.{CLASS} .neo-progress{{display:flex;flex-wrap:wrap;align-items:center;gap:0 12px;min-height:20px}}
+.{CLASS} .neo-progress .neo-bar{{flex:1 1 120px}}
 .{CLASS} .neo-bar{{height:6px;border-radius:3px;background:var(--neo-line);overflow:hidden;margin:4px 0}}
 .{CLASS} .neo-bar>i{{display:block;height:100%;background:var(--neo-run)}}
 .{CLASS} pre{{margin:6px 0 0;padding:6px 8px;background:var(--neo-soft);border-radius:4px;
@@ -73,7 +74,8 @@ outline:2px solid var(--neo-run);outline-offset:1px}}
 .{CLASS} .neo-verdict{{font-size:20px;font-weight:600;margin:8px 0 0}}
 .{CLASS} .neo-strip{{margin-top:6px}}.{CLASS} svg{{display:block;overflow:visible;color:inherit}}
 .{CLASS} .neo-scroll{{overflow-x:auto}}
-.{CLASS} table{{border-collapse:collapse;margin:8px 0 0;font-size:13px;color:inherit}}
+.{CLASS} table{{border-collapse:collapse;margin:8px 0 0;font-size:13px;color:inherit;
+overflow-wrap:break-word}}
 .{CLASS} th,.{CLASS} td{{text-align:right;padding:3px 10px 3px 0;border:0;
 border-bottom:1px solid var(--neo-line);background:none;color:inherit;
 font-variant-numeric:tabular-nums;vertical-align:top;white-space:nowrap}}
@@ -81,7 +83,9 @@ font-variant-numeric:tabular-nums;vertical-align:top;white-space:nowrap}}
 /* JupyterLab stripes its tables and aligns their cells to the right. */
 .{CLASS} tbody tr,.{CLASS} tbody tr:hover{{background:none!important}}
 .{CLASS} th{{font-weight:600}}.{CLASS} tbody th{{font-weight:400;text-align:left!important}}
-.{CLASS} th{{white-space:normal}}.{CLASS} table+.neo-muted,.{CLASS} .neo-scroll+.neo-muted{{margin-top:6px}}
+.{CLASS} .neo-job{{border-top:1px solid var(--neo-line);margin-top:8px;padding-top:8px}}
+.{CLASS} thead th{{white-space:normal}}
+.{CLASS} table+.neo-muted,.{CLASS} .neo-scroll+.neo-muted{{margin-top:6px}}
 </style>"""
 
 

@@ -72,3 +72,19 @@ def test_a_job_for_another_machine_is_not_measured():
     (panel,) = execute("%compile model --input x --target rasp4b --wait")
     assert "completed" in text_of(panel)
     assert "Not measured: This artifact was compiled for ARM64" in text_of(panel)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_several_targets_are_jobs_of_their_own_in_one_panel():
+    panel, checked = execute(
+        "%%compile --target local,ml_c5,rasp4b --input x -o jobs --wait\nmodel",
+        "print([job.describe()['OutputConfig'].get('TargetDevice') for job in jobs])\n"
+        "frame = jobs[0].comparison\nprint([side.label for side in frame.sides])",
+    )
+    assert len(panel) == 1
+    text = text_of(panel)
+    assert "3 jobs: 3 completed" in text
+    assert "not measured on this machine" in text
+    assert "[None, 'ml_c5', 'rasp4b']" in text_of(checked)
+    assert "['PyTorch', 'local', 'ml_c5']" in text_of(checked)
