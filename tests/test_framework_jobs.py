@@ -10,6 +10,7 @@ import pytest
 
 import neo_magics
 from neo_magics.client import Backend
+from tests.compiler.frontends.darknet_models import YOLO_V3, files
 
 
 @pytest.mark.slow
@@ -47,3 +48,13 @@ def test_tflite_from_the_file_to_the_comparison(settings, name):
     comparison = job.compare(seconds=0.3)
     assert comparison.before.label == "LiteRT"
     assert comparison.difference["within_tolerance"]
+
+
+@pytest.mark.slow
+def test_darknet_from_the_files_to_the_boxes(settings, tmp_path):
+    path = files(tmp_path, YOLO_V3)
+    job = neo_magics.compile(path, backend=Backend(settings), wait=True)
+    assert job.report["derived_input_config"] == '{"data":[1,3,32,64]}'
+    assert job.report["verification"]["reference"].startswith(("opencv", "onnxruntime"))
+    boxes = job.load()(np.random.default_rng(0).random((1, 3, 32, 64)).astype("float32"))
+    assert [each.shape for each in boxes] == [(1, 384, 7), (1, 1536, 7)]

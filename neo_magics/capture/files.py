@@ -12,6 +12,7 @@ _SUFFIXES = {
     "ONNX": (".onnx",),
     "KERAS": (".h5", ".keras", ".pt2"),
     "TFLITE": (".tflite",),
+    "DARKNET": (".cfg",),
     "XGBOOST": (".model", ".json", ".ubj"),
     "SKLEARN": (".skops", ".joblib", ".pkl", ".txt"),
 }
@@ -20,6 +21,7 @@ _WORDS = {
     "ONNX": ("onnx", "ONNX"),
     "KERAS": ("h5", "Keras"),
     "TFLITE": ("tflite", "TFLite"),
+    "DARKNET": ("cfg", "Darknet"),
     "XGBOOST": ("model", "XGBoost"),
     "SKLEARN": ("skops", "scikit-learn"),
 }

@@ -64,7 +64,9 @@ FRAMEWORKS = (
         "the bytes of a TFLite model, .tflite",
         "neo_magics.capture.tflite",
     ),
-    Framework("DARKNET", (), (".cfg", ".weights"), ".cfg with .weights"),
+    Framework(
+        "DARKNET", (), (".cfg", ".weights"), ".cfg with .weights beside it", "neo_magics.capture.darknet"
+    ),
     Framework("ONNX", ("onnx",), (".onnx",), "an onnx.ModelProto, .onnx", "neo_magics.capture.onnx"),
     Framework(
         "PYTORCH",
@@ -112,6 +114,8 @@ def recognise(model: Any) -> Framework:
     """The framework of `model`; `CaptureError` lists what is known."""
     if isinstance(model, bytes | bytearray | memoryview) and bytes(model[4:8]) == b"TFL3":
         return _named("TFLITE")
+    if isinstance(model, tuple | list) and model:  # two files, or a network and its weights
+        return recognise(model[0])
     found = _by_path(Path(model)) if isinstance(model, str | Path) else _by_class(type(model))
     if found:
         return found

@@ -21,6 +21,7 @@ _SOURCES = {
     "ONNX": "neo_magics.capture.source_onnx",
     "KERAS": "neo_magics.capture.source_keras",
     "TFLITE": "neo_magics.capture.source_tflite",
+    "DARKNET": "neo_magics.capture.source_darknet",
     "XGBOOST": "neo_magics.capture.source_xgboost",
     "SKLEARN": "neo_magics.capture.source_sklearn",
 }

@@ -16,6 +16,7 @@ _SOURCE_LABELS = {
     "ONNX": "ONNX Runtime",
     "KERAS": "Keras",
     "TFLITE": "LiteRT",
+    "DARKNET": "Darknet",
     "XGBOOST": "XGBoost",
     "SKLEARN": "scikit-learn",
 }

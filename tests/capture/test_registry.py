@@ -47,7 +47,7 @@ def test_a_keras_model_with_the_torch_backend_is_keras() -> None:
     assert recognise(of_module("keras.src.models", torch_module)).name == "KERAS"
 
 
-@pytest.mark.parametrize("name", ["m.cfg", "m.pb", "net-symbol.json", "m.params"])
+@pytest.mark.parametrize("name", ["m.pb", "net-symbol.json", "m.params"])
 def test_files_of_other_frameworks_are_refused_by_name(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"x")
     with pytest.raises(CaptureError, match="not yet supported locally"):

@@ -21,6 +21,7 @@ _IMPORTERS = {
     "ONNX": "neo_magics.compiler.frontends.onnx",
     "KERAS": "neo_magics.compiler.frontends.keras",
     "TFLITE": "neo_magics.compiler.frontends.tflite",
+    "DARKNET": "neo_magics.compiler.frontends.darknet",
     "XGBOOST": "neo_magics.compiler.frontends.xgboost",
     "SKLEARN": "neo_magics.compiler.frontends.sklearn",
 }
