@@ -73,7 +73,7 @@ class Case(Protocol):
     def torch(self, x: Array) -> Array: ...
 
 
-def agrees(cases: Sequence[Case], mcpu: str) -> None:
+def agrees(cases: Sequence[Case], mcpu: str, choose: Any = None) -> None:
     """Compile the `Case`s as one module: no rule refuses, and the numbers are PyTorch's."""
     source = module(
         lambda *xs: [case.relax(x) for case, x in zip(cases, xs, strict=True)],
@@ -81,7 +81,7 @@ def agrees(cases: Sequence[Case], mcpu: str) -> None:
     )
     arrays = [random(case.data) for case in cases]
     events: list[Event] = []
-    results = run(source, arrays, x86_target(mcpu), events)
+    results = run(source, arrays, x86_target(mcpu), events, choose)
     assert not [event for event in events if ": rule " in event.sentence()]  # a slower rule stepped in
     for case, array, got in zip(cases, arrays, results, strict=True):
         np.testing.assert_allclose(got, case.torch(array), atol=1e-5, rtol=1e-5, err_msg=str(case))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import count
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tvm import relax, tirx
 
+from neo_magics.compiler.kernels.conv2d_candidates import Convolution
+from neo_magics.compiler.machine import Machine
 from tests.compiler.models import WIDTHS, agrees, constant, module, random, run, x86_target
 
 
@@ -66,6 +70,17 @@ GRID = (
 @pytest.mark.parametrize("mcpu", WIDTHS)
 def test_a_grid_of_odd_shapes(mcpu: str) -> None:
     agrees(GRID, mcpu)
+
+
+@pytest.mark.parametrize("mcpu", WIDTHS)
+def test_the_other_order_of_loops(mcpu: str) -> None:
+    turns = count()
+
+    def across(work: Convolution, machine: Machine) -> Any:
+        found = [way for way in work.candidates(machine) if "across" in way.label]
+        return found[next(turns) % len(found)]
+
+    agrees([case for case in GRID if case.groups in (1, 2)][::2], mcpu, across)
 
 
 @st.composite
