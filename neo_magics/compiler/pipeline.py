@@ -30,6 +30,7 @@ from neo_magics.compiler.passes.fuse_depthwise import FuseDepthwise
 from neo_magics.compiler.passes.lift_constants import WEIGHTS, LiftConstants
 from neo_magics.compiler.passes.lower_norms import LowerNorms
 from neo_magics.compiler.passes.lower_recurrent import LowerRecurrent
+from neo_magics.compiler.passes.merge_projections import MergeProjections
 from neo_magics.compiler.passes.pack_convolutions import PackConvolutions
 from neo_magics.compiler.passes.pack_matmuls import PackMatmuls
 from neo_magics.compiler.passes.schedule_kernels import KernelReport, ScheduleKernels
@@ -86,6 +87,7 @@ def graph_passes(target: CpuTarget, choose: Choose) -> list[Any]:
         FoldConstants(),
         relax.transform.CanonicalizeBindings(),
         relax.transform.DeadCodeElimination(["main"]),
+        MergeProjections(target.machine),
         FuseAttention(target.machine),
         relax.transform.DeadCodeElimination(["main"]),
         # Phase 2: layouts that fit the vectors, chosen over the whole graph.

@@ -15,7 +15,7 @@ from neo_magics.artifact.manifest import ParamSpec
 from neo_magics.errors import ArtifactError
 from neo_magics.runtime.arrays import ALIGNMENT, Array, numpy_dtype, to_tensor
 
-WORTH_HUGE_PAGES = 32 << 20  # bytes; below, the second-level cache and its page tables hold much of it
+WORTH_HUGE_PAGES = 4 << 20  # bytes; below, few pages are needed anyway
 _MOST_OF_MEMORY = 4  # a file's pages can be dropped when memory is short, copies cannot: at most a quarter
 _HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 _HINT = "Fetch the artifact again or compile the model again."

@@ -8,8 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tvm import relax
+import tvm
+from tvm import relax, te
+from tvm.s_tir import Schedule
 
+from neo_magics.compiler.kernels.math import exp_below
 from tests.compiler.models import WIDTHS, module, run, x86_target
 
 FUNCTIONS: dict[str, tuple[Callable[[Any], Any], Callable[[float], float]]] = {
@@ -31,6 +34,23 @@ def test_functions(mcpu: str) -> None:
                 "float32"
             )
         np.testing.assert_allclose(got, expected, rtol=4e-7, atol=2e-38, err_msg=name)
+
+
+@pytest.mark.parametrize("mcpu", WIDTHS)
+def test_exponents_of_a_soft_max(mcpu: str) -> None:
+    x = np.concatenate([np.linspace(-104, 0, 4001), [-np.inf, np.nan, -0.0, -87.9, -3e38]]).astype("float32")
+    data = te.placeholder(x.shape, "float32")
+    func = te.create_prim_func([data, te.compute(x.shape, lambda i: exp_below(data[i]))])
+    schedule = Schedule(tvm.IRModule({"main": func}))
+    schedule.vectorize(schedule.split(schedule.get_loops(schedule.get_sblock("compute"))[0], [None, 8])[1])
+    got = tvm.runtime.tensor(np.zeros_like(x))
+    tvm.compile(schedule.mod, x86_target(mcpu).tvm)(tvm.runtime.tensor(x), got)
+    with np.errstate(all="ignore"):
+        expected = np.exp(x.astype("float64")).astype("float32")
+    # An error in the exponent grows with it; without fused multiply-adds more.
+    np.testing.assert_allclose(got.numpy(), expected, rtol=1e-5, atol=2e-38)
+    near = expected > 1e-3
+    np.testing.assert_allclose(got.numpy()[near], expected[near], rtol=8e-7)
 
 
 @pytest.mark.parametrize("mcpu", WIDTHS)

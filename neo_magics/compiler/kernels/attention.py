@@ -18,6 +18,7 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
 from neo_magics.compiler.kernels import OPAQUE
+from neo_magics.compiler.kernels.math import exp_below
 from neo_magics.compiler.kernels.tiles import attention_tile, register_tile
 from neo_magics.compiler.machine import Machine
 
@@ -165,7 +166,7 @@ class _Block:
         total = self._vector(0.0)
         with T.serial(0, self.a.keys) as j, T.unroll(0, self.vectors) as c, T.vectorized(0, lanes) as x:
             at = [j, c * lanes + x]
-            T.buffer_store(scores, T.exp(_at(scores, at) - _at(highest, [at[1]])), at)
+            T.buffer_store(scores, exp_below(_at(scores, at) - _at(highest, [at[1]])), at)
             T.buffer_store(total, _at(total, [at[1]]) + _at(scores, at), [at[1]])
         with T.unroll(0, self.vectors) as c, T.vectorized(0, lanes) as x:
             at = [c * lanes + x]

@@ -3,12 +3,14 @@
 The products with the input are computed before, for all steps at once. What is left of a step is the product
 of the state with the recurrent weights, whose columns are interleaved so that one tile holds every gate of a
 few units: the cell is finished in registers (the idea of persistent recurrent kernels, Diamos et al. 2016).
-Each thread meets the same weights in every step, and finds them in its own cache.
+Each thread meets the same weights in every step, and finds them in its own cache. Threads are started once
+for all steps, and wait for each other after each.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,10 +110,12 @@ class _Layer:
         for source, buffer in zip(given, states, strict=True):
             self._copy(source, [], buffer, [0])
         work = layer.hidden * layer.hidden * self.gates
-        threads = T.parallel if work >= WORTH_THREADS else T.serial
+        together = work >= WORTH_THREADS
         with (
+            _pragma("parallel_launch_point", wanted=together),
             T.serial(0, layer.steps) as step,
-            threads(0, self.blocks) as block,
+            _pragma("parallel_barrier_when_finish", wanted=together),
+            (T.parallel if together else T.serial)(0, self.blocks) as block,
             T.serial(0, self.row_tiles) as tile,
         ):
             self._tile(states, step, block, tile)
@@ -195,6 +199,14 @@ class _Layer:
         else:
             result = T.tanh(gate("h"))
         T.buffer_store(states[0], result, new)
+
+
+def _pragma(name: str, *, wanted: bool) -> AbstractContextManager[Any]:
+    """A pragma of TVM's code for processors around what follows."""
+    if not wanted:
+        return nullcontext()
+    frame: AbstractContextManager[Any] = T.attr(tirx.const(0, "int32"), f"pragma_{name}", 1)
+    return frame
 
 
 def _float(value: float) -> Any:

@@ -36,26 +36,28 @@ class FuseAttention:
     def transform_module(self, module: tvm.IRModule, _context: Any) -> tvm.IRModule:
         """Rewrite `main`; what was computed only for the fused part is left for DeadCodeElimination."""
         bindings = Bindings(module["main"])
-        found: dict[Any, _Match] = {}
-        for var, value in bindings.calls("relax.matmul"):
-            match = _match(bindings, var, value, self.machine)
-            if match is not None:
-                found[bindings.value(match.result)] = match
+        found = {bindings.value(match.result): match for match in attentions(bindings, self.machine)}
         return calls.rewrite_entry(_Fuser(module, found, self.machine), module) if found else module
 
 
 @dataclass
-class _Match:
-    """One attention: its operands, and the variable that its result is to stand for."""
+class Match:
+    """One attention: its operands (queries, keys, values, masks), and the variable its result stands for."""
 
     kernel: Attention
     sources: list[Any]
     result: Any
 
 
+def attentions(bindings: Bindings, machine: Machine) -> list[Match]:
+    """Every attention that FuseAttention makes a kernel of."""
+    matches = (_match(bindings, var, value, machine) for var, value in bindings.calls("relax.matmul"))
+    return [match for match in matches if match is not None]
+
+
 @mutator
 class _Fuser(PyExprMutator):  # type: ignore[misc]
-    def __init__(self, module: tvm.IRModule, found: dict[Any, _Match], machine: Machine) -> None:
+    def __init__(self, module: tvm.IRModule, found: dict[Any, Match], machine: Machine) -> None:
         super().__init__(module)
         self.found = found
         self.machine = machine
@@ -73,7 +75,7 @@ class _Fuser(PyExprMutator):  # type: ignore[misc]
         return relax.op.reshape(made, list(shape))
 
 
-def _match(bindings: Bindings, var: Any, call: Any, machine: Machine) -> _Match | None:
+def _match(bindings: Bindings, var: Any, call: Any, machine: Machine) -> Match | None:
     """The attention whose product with the values is `call`."""
     scores = scores_of(bindings, call.args[0])
     if scores is None or calls.dtype_of(call) != "float32":
@@ -109,7 +111,7 @@ def _sizes(product: Any, call: Any) -> tuple[int, int, int, int] | None:
 
 def _placed_match(
     bindings: Bindings, var: Any, scores: Scores, sizes: tuple[int, int, int, int], views: list[View]
-) -> _Match | None:
+) -> Match | None:
     queries, keys, depth, width = sizes
     groups = _groups([_lead(view) for view in views])
     if groups is None or not all(isinstance(size, int) for size, _stride in groups[0][1:]):
@@ -129,7 +131,7 @@ def _placed_match(
     q, k, v = operands[:3]
     out = _placed(shape, order)
     kernel = Attention(extents, queries, keys, depth, width, scores.scale, q, k, v, masks, out, scores.safe)
-    return _Match(kernel, [view.source for view in views], result)
+    return Match(kernel, [view.source for view in views], result)
 
 
 def _scaled_view(bindings: Bindings, value: Any) -> tuple[View | None, float]:
