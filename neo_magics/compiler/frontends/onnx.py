@@ -11,10 +11,13 @@ from neo_magics.artifact.manifest import TensorSpec
 from neo_magics.capture.files import model_file
 from neo_magics.capture.onnx_file import graph_inputs, read_onnx, symbolic_shape, value_dtype, value_shape
 from neo_magics.compiler.frontends.imported import ImportedModel
-from neo_magics.compiler.frontends.onnx_checks import check_operators
+from neo_magics.compiler.frontends.onnx_checks import check_operators, convertible
+from neo_magics.compiler.frontends.onnx_expand import expanded
+from neo_magics.compiler.frontends.onnx_fixes.narrow import is_narrow
+from neo_magics.compiler.frontends.onnx_graph import opset_of
 from neo_magics.compiler.frontends.onnx_importer import graph_to_module
 from neo_magics.compiler.frontends.onnx_prepare import fix_shapes, folded
-from neo_magics.compiler.frontends.relax_tools import main_tensors, shape_of
+from neo_magics.compiler.frontends.relax_tools import shape_of
 from neo_magics.compiler.frontends.shapes import by_name, check_shape, config_of, shape_text
 from neo_magics.errors import CompilationError, InputError
 
@@ -28,18 +31,23 @@ def import_folder(
     path = model_file(folder, "ONNX")
     proto = read_onnx(path, weights=False)
     values = graph_inputs(proto)
-    check_operators(proto)
     shapes = _shapes(values, input_config)
     fix_shapes(proto, shapes)
-    optimised = folded(proto, path)
+    proto = expanded(proto, lambda node: not convertible(node))
+    try:
+        optimised = folded(proto, path)
+    except InputError:
+        check_operators(proto)  # ONNX Runtime names one operator, this all of them
+        raise
+    optimised = expanded(optimised, lambda node: not convertible(node))
     check_operators(optimised)
-    module = graph_to_module(optimised)
+    module, results = graph_to_module(optimised)
     inputs = tuple(TensorSpec(v.name, symbolic_shape(v) or (), value_dtype(v)) for v in graph_inputs(proto))
     return ImportedModel(
         module=module,
         inputs=inputs,
-        outputs=_outputs(module, proto),
-        framework_version=f"opset {_opset(proto)}",
+        outputs=_outputs(proto, results),
+        framework_version=f"opset {opset_of(proto)}",
         derived_input_config=config_of({spec.name: spec.shape for spec in inputs}) if inputs else "",
     )
 
@@ -62,8 +70,7 @@ def _shapes(values: list[Any], config: InputConfig | None) -> dict[str, tuple[in
     return shapes
 
 
-def _outputs(module: Any, proto: Any) -> tuple[TensorSpec, ...]:
-    _params, results = main_tensors(module)
+def _outputs(proto: Any, results: list[Any]) -> tuple[TensorSpec, ...]:
     pairs = list(zip(proto.graph.output, results, strict=True))
     for value, tensor in pairs:
         if tensor.shape is None:
@@ -71,8 +78,10 @@ def _outputs(module: Any, proto: Any) -> tuple[TensorSpec, ...]:
                 f"The shape of the model's output {value.name!r} depends on values that are not known.",
                 hint="Make the inputs that decide it (axes, sizes, masks) constants of the model.",
             )
-    return tuple(TensorSpec(value.name, shape_of(tensor), str(tensor.dtype)) for value, tensor in pairs)
+    return tuple(TensorSpec(value.name, shape_of(tensor), _dtype(value, tensor)) for value, tensor in pairs)
 
 
-def _opset(proto: Any) -> int:
-    return next((int(o.version) for o in proto.opset_import if o.domain in ("", "ai.onnx")), 1)
+def _dtype(value: Any, tensor: Any) -> str:
+    """ONNX's dtype of an output where `tensor` only carries it."""
+    declared = value_dtype(value)
+    return declared if is_narrow(declared) else str(tensor.dtype)

@@ -1,10 +1,11 @@
-"""An ONNX graph as a Relax module: TVM's importer, with our converters where TVM has none or is wrong."""
+"""An ONNX graph as a Relax module: our converters, and TVM's where they are right."""
 
 from __future__ import annotations
 
 import contextlib
 import io
 import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import tvm
@@ -12,24 +13,66 @@ from tvm import relax
 from tvm.relax.frontend.onnx import onnx_frontend
 
 from neo_magics.artifact.kernels import Source
-from neo_magics.compiler.frontends.onnx_recurrent import CONVERTERS as RECURRENT
-from neo_magics.compiler.frontends.relax_tools import always_tuple
+from neo_magics.compiler.frontends.onnx_fixes import CONTROL, CONVERTERS
+from neo_magics.compiler.frontends.onnx_fixes.narrow import MOVERS, carried, carrier, is_narrow
+from neo_magics.compiler.frontends.onnx_fixes.node import Node, as_tensor
+from neo_magics.compiler.frontends.onnx_graph import attributes_of, element_name, element_types, key_of
 from neo_magics.compiler.frontends.sources import with_sources
 from neo_magics.errors import CompilationError, NeoMagicsError
 
-CONVERTERS = {**RECURRENT}
-BUILT_IN = frozenset({"If", "Constant"})  # handled by the importer itself
+# One value, a tuple, where other operators have several outputs.
+_SEQUENCES = frozenset(
+    ("SequenceConstruct", "SequenceEmpty", "SequenceErase", "SequenceInsert", "SplitToSequence")
+)
+# TVM's converters of these take shapes and sizes as such; the others get tensors.
+_TAKES_SHAPES = frozenset(
+    ("Reshape", "Resize", "ConstantOfShape", "Gather", "Slice", "Shape", "Expand", "Concat", "Equal")
+) | frozenset(
+    ("Where", "Cast", "CastLike", "Squeeze", "Unsqueeze", "Add", "Sub", "Mul", "Div", "Range", "Tile")
+)
 
 
 class GraphImporter(onnx_frontend.ONNXGraphImporter):  # type: ignore[misc]
     """TVM's importer with our converters, errors that name the operator and its node, and sources."""
 
-    def __init__(self) -> None:
+    def __init__(self, types: Mapping[str, str]) -> None:
         super().__init__({}, None, keep_params_in_input=False, sanitize=True)
-        self._names: dict[str, str] = {}  # TVM's word for a node → its name
+        self._nodes: dict[str, Any] = {}
+        self._types = types  # ONNX's element type of each value, by name
         self._made: dict[Any, Source] = {}  # what a node became
 
-    def sources(self, module: Any) -> dict[str, Source]:
+    def module(self, graph: Any, opset: int) -> tuple[Any, list[Any]]:
+        """`graph` as an IRModule whose "main" returns a tuple, and the types of its outputs.
+
+        The function's own type forgets sizes that only the run decides.
+        """
+        self.opset = opset
+        self._parse_graph_initializers(graph)
+        self._parse_graph_input(graph)
+        params = list(self._inputs.values())
+        with self.bb.function("main", params=params):
+            with self.bb.dataflow():
+                self._construct_nodes(graph)
+                outputs = [as_tensor(self.bb, self._nodes[value.name]) for value in graph.output]
+                types = [output.ty for output in outputs]
+                result = self.bb.emit_output(relax.Tuple(outputs))
+            self.bb.emit_func_output(result)
+        module = self.bb.get()
+        module["main"] = module["main"].with_attr("num_input", len(params))
+        return with_sources(module, self._sources(module)), types
+
+    def inlined(self, graph: Any, values: Sequence[Any]) -> list[Any]:
+        """The outputs of a subgraph whose inputs are `values`; it sees the names around it."""
+        outer = dict(self._nodes)
+        try:
+            self._parse_graph_initializers(graph)
+            self._nodes.update(zip((each.name for each in graph.input), values, strict=True))
+            self._construct_nodes(graph)
+            return [self._nodes[value.name] for value in graph.output]
+        finally:
+            self._nodes = outer
+
+    def _sources(self, module: Any) -> dict[str, Source]:
         """The node that each variable of `main` came from, by the variable's name."""
         bindings = [binding for block in module["main"].body.blocks for binding in block.bindings]
         found = [
@@ -37,59 +80,118 @@ class GraphImporter(onnx_frontend.ONNXGraphImporter):  # type: ignore[misc]
         ]
         return {str(var.name): source for var, source in found if source is not None}
 
-    def _check_for_unsupported_ops(self, graph: Any) -> None:
-        """Done before, over the whole model at once (onnx_checks)."""
+    def _parse_graph_input(self, graph: Any) -> None:
+        """TVM: takes a size of 0 for an unknown one."""
+        sizes: dict[str, Any] = {}
+        for value in graph.input:
+            if value.name in self._nodes:
+                continue
+            dims = value.type.tensor_type.shape.dim
+            shape = [
+                int(dim.dim_value)
+                if dim.HasField("dim_value")
+                else sizes.setdefault(dim.dim_param, tvm.tirx.Var(dim.dim_param, "int64"))
+                for dim in dims
+            ]
+            name = self._sanitize_name(value.name)
+            dtype = carrier(element_name(value.type.tensor_type.elem_type))
+            self._nodes[value.name] = relax.Var(name, relax.TensorType(shape, dtype))
+            self._inputs[value.name] = self._nodes[value.name]
 
-    def _parse_value_proto(self, value_proto: Any) -> Any:
-        name = super()._parse_value_proto(value_proto)
-        self._names[name] = value_proto.name
-        return name
+    def _parse_array(self, tensor_proto: Any) -> Any:
+        return tvm.runtime.tensor(carried(onnx_frontend.get_numpy(tensor_proto)))
 
-    def _convert_operator(self, op_name: str, inputs: Any, attrs: dict[str, Any], opset: int) -> Any:
-        node = self._names.get(attrs.get("tvm_custom", {}).get("name", ""), "")
-        result = self._converted(op_name, inputs, attrs, opset, node)
+    def _construct_nodes(self, graph: Any) -> None:
+        for proto in graph.node:
+            node = self._node(proto)
+            with _named(node):
+                result = self._result(node, proto)
+            self._keep(node, result)
+
+    def _node(self, proto: Any) -> Node:
+        return Node(
+            builder=self.bb,
+            operator=key_of(proto),
+            inputs=[self._nodes[name] if name else None for name in proto.input],
+            attributes=attributes_of(proto),
+            opset=self.opset,
+            outputs=list(proto.output),
+            input_types=[self._types.get(name, "") for name in proto.input],
+            output_types=[self._types.get(name, "") for name in proto.output],
+            name=proto.name,
+        )
+
+    def _result(self, node: Node, proto: Any) -> Any:
+        if node.operator in CONTROL:
+            return CONTROL[node.operator](node, self.inlined)
+        convert = CONVERTERS.get(node.operator)
+        result = convert(node) if convert else None
+        if result is not None:
+            return self.bb.normalize(result) if isinstance(result, relax.Expr) else result
+        narrow = next((t for t in (*node.input_types, *node.output_types) if is_narrow(t)), "")
+        if narrow and node.operator not in MOVERS:
+            raise node.unsupported(f"for the type {narrow}")
+        return self._by_tvm(node, proto)
+
+    def _by_tvm(self, node: Node, proto: Any) -> Any:
+        takes = node.operator in _TAKES_SHAPES
+        inputs = onnx_frontend.onnx_input(
+            value if takes or value is None else as_tensor(self.bb, value) for value in node.inputs
+        )
+        attributes = attributes_of(proto, for_tvm=True)
+        attributes["tvm_custom"] = {"name": node.name, "num_outputs": len(node.outputs)}
+        return self._convert_operator(node.operator, inputs, attributes, self.opset)
+
+    def _keep(self, node: Node, result: Any) -> None:
         if isinstance(result, relax.Expr) and not isinstance(result, relax.Tuple | tvm.ir.GenericConst):
-            self._made.setdefault(result, Source(node, "", op_name))
-        return result
+            self._made.setdefault(result, Source(node.name, "", node.operator))
+        if node.operator in _SEQUENCES:
+            result = [result]
+        elif not isinstance(result, relax.Tuple) and isinstance(result.ty, relax.TupleType):
+            result = [self.bb.emit(relax.TupleGetItem(result, k)) for k in range(len(result.ty.fields))]
+        values = list(result) if isinstance(result, relax.Tuple | list) else [result]
+        missing = [name for name in node.outputs[len(values) :] if name]
+        if missing:
+            raise node.unsupported(f"with its output {missing[0]!r}")
+        self._nodes.update((name, value) for name, value in zip(node.outputs, values, strict=False) if name)
 
-    def _converted(self, op_name: str, inputs: Any, attrs: dict[str, Any], opset: int, node: str) -> Any:
+
+def known_operators() -> frozenset[str]:
+    """The operators that can be converted; those outside of standard ONNX with their domain."""
+    return frozenset(onnx_frontend._get_convert_map()) | frozenset(CONVERTERS) | frozenset(CONTROL)
+
+
+def graph_to_module(proto: Any) -> tuple[Any, list[Any]]:
+    """`proto` (shapes fixed) as an IRModule whose "main" returns a tuple, and the types of its outputs."""
+    opset = next((int(o.version) for o in proto.opset_import if o.domain in ("", "ai.onnx")), 1)
+    # The importer prints the inputs of an operator that fails; the compile child's stdout is its log.
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         try:
-            if op_name in CONVERTERS:
-                return self.bb.normalize(CONVERTERS[op_name](self.bb, inputs, attrs))
-            return super()._convert_operator(op_name, inputs, attrs, opset)
+            return GraphImporter(element_types(proto)).module(proto.graph, opset)
         except NeoMagicsError:
             raise
         except Exception as error:
             raise CompilationError(
-                f"TVM cannot convert the operator {op_name} (node {node or 'without a name'}): "
-                f"{_first_line(error)}",
-                hint="Fix all shapes in DataInputConfig, or rewrite that part of the model.",
-                operator=op_name,
+                f"TVM cannot convert the ONNX model: {_first_line(error)}",
+                hint="Fix all shapes in DataInputConfig, or save the model again with a newer exporter.",
             ) from error
 
 
-def known_operators() -> frozenset[str]:
-    """The standard operators that can be converted."""
-    return frozenset(onnx_frontend._get_convert_map()) | frozenset(CONVERTERS) | BUILT_IN
-
-
-def graph_to_module(proto: Any) -> Any:
-    """`proto` (shapes fixed) as an IRModule whose "main" returns a tuple."""
-    opset = next((int(o.version) for o in proto.opset_import if o.domain in ("", "ai.onnx")), 1)
-    importer = GraphImporter()
+@contextlib.contextmanager
+def _named(node: Node) -> Iterator[None]:
+    """Whatever a converter raises names the operator and its node."""
     try:
-        # The importer prints the inputs of an operator that fails; the compile child's stdout is its log.
-        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            module = importer.from_onnx(proto.graph, opset)
+        yield
     except NeoMagicsError:
         raise
     except Exception as error:
         raise CompilationError(
-            f"TVM cannot convert the ONNX model: {_first_line(error)}",
-            hint="Fix all shapes in DataInputConfig, or save the model again with a newer exporter.",
+            f"TVM cannot convert the operator {node.operator} (node {node.name or 'without a name'}): "
+            f"{_first_line(error)}",
+            hint="Fix all shapes in DataInputConfig, or rewrite that part of the model.",
+            operator=node.operator,
         ) from error
-    return with_sources(always_tuple(module), importer.sources(module))
 
 
 def _first_line(error: BaseException) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 
 from neo_magics.api.input_config import Shape
 from neo_magics.capture.onnx_file import external_files, stored_tensors
+from neo_magics.compiler.frontends.onnx_fold import with_constants
 from neo_magics.errors import InputError, ResourceError
 
 _INLINE_LIMIT = 2**30  # bytes; beyond it, weights stay in files of their own
@@ -47,29 +48,53 @@ def fix_shapes(proto: Any, shapes: Mapping[str, Shape]) -> None:
 def folded(proto: Any, path: Path) -> Any:
     """`proto` after ONNX Runtime's basic optimisations, with its weights.
 
-    `path` is where the model came from: weights in files of their own are read from beside it.
+    `path` is where the model came from: weights in files of their own are read from beside it. Where ONNX
+    Runtime lacks a kernel, or refuses what ONNX itself allows, what is constant is computed by ONNX's own
+    reference implementation.
     """
+    import onnx
+
+    with tempfile.TemporaryDirectory(prefix=".fold-", dir=path.parent) as scratch:
+        target = Path(scratch) / "folded.onnx"
+        try:
+            _fold(proto, path, path.with_name(f"{Path(scratch).name}.onnx"), target)
+        except Exception as error:
+            _check_disk(path.parent, error)
+            if not _is_consistent(proto):
+                raise InputError(
+                    f"ONNX Runtime cannot load the model with these shapes: {_reason(error)}",
+                    hint="Check DataInputConfig, and the model with onnx.checker.check_model.",
+                ) from error
+            result = type(proto)()
+            result.CopyFrom(proto)
+        else:
+            result = onnx.load(str(target), load_external_data=False)
+        _load_weights(result, Path(scratch), path.parent)
+        return with_constants(result)
+
+
+def _fold(proto: Any, path: Path, source: Path, target: Path) -> None:
+    """Let ONNX Runtime write its optimised `proto` to `target`; `source` is to be beside the weights."""
     import onnx
     import onnxruntime
 
-    with tempfile.TemporaryDirectory(prefix=".fold-", dir=path.parent) as scratch:
-        source, target = path.with_name(f"{Path(scratch).name}.onnx"), Path(scratch) / "folded.onnx"
-        try:
-            onnx.save(proto, str(source))
-            onnxruntime.InferenceSession(
-                str(source), _options(target, _large(proto, path)), providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:
-            _check_disk(path.parent, error)
-            raise InputError(
-                f"ONNX Runtime cannot load the model with these shapes: {_reason(error)}",
-                hint="Check DataInputConfig, and the model with onnx.checker.check_model.",
-            ) from error
-        finally:
-            source.unlink(missing_ok=True)
-        result = onnx.load(str(target), load_external_data=False)
-        _load_weights(result, Path(scratch), path.parent)
-        return result
+    try:
+        onnx.save(proto, str(source))
+        options = _options(target, _large(proto, path))
+        onnxruntime.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
+    finally:
+        source.unlink(missing_ok=True)
+
+
+def _is_consistent(proto: Any) -> bool:
+    """Whether ONNX itself finds no fault with the shapes."""
+    import onnx
+
+    try:
+        onnx.shape_inference.infer_shapes(proto, strict_mode=True, data_prop=True)
+    except Exception:  # noqa: BLE001  whatever is wrong with it, ONNX Runtime has said it better
+        return False
+    return True
 
 
 def _check_disk(folder: Path, error: Exception) -> None:
