@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from neo_magics.compilation import compile as compile
     from neo_magics.errors import NeoMagicsError as NeoMagicsError
     from neo_magics.job import Job as Job
+    from neo_magics.magics.compile_form import ui as ui
     from neo_magics.runtime import CompiledModel as CompiledModel
     from neo_magics.runtime import load as load
     from neo_magics.settings import Settings as Settings
@@ -28,6 +29,7 @@ _PUBLIC = {
     "CompiledModel": "neo_magics.runtime",
     "NeoMagicsError": "neo_magics.errors",
     "Settings": "neo_magics.settings",
+    "ui": "neo_magics.magics.compile_form",
 }
 
 

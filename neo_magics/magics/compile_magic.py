@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from neo_magics.magics.shell import NeoMagics
     from neo_magics.widgets.group_panel import GroupPanel
     from neo_magics.widgets.job_panel import JobPanel
+    from neo_magics.widgets.surfaces import Output
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,10 @@ class Filed:
 class CompileMagic:
     """One call of the magic."""
 
-    def __init__(self, owner: NeoMagics) -> None:
+    def __init__(self, owner: NeoMagics, *, place: Output | None = None) -> None:
+        """`place`: the output that the panel goes to; a new one of the running cell without it."""
         self._owner = owner
+        self._place = place
         self._shell = owner.shell
 
     def run(self, line: str, cell: str | None) -> Any:
@@ -128,7 +131,7 @@ class CompileMagic:
             )
             jobs.append(submit(archive, target, backend, name=title, **options))
         measure = self._owner.compare and not args.no_compare
-        filed = Filed(tuple(jobs), self._owner.follow(*jobs, measure=measure))
+        filed = Filed(tuple(jobs), self._owner.follow(*jobs, measure=measure, place=self._place))
         if args.output_var:
             self._shell.user_ns[args.output_var] = filed.value
         return filed

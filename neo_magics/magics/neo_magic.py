@@ -88,6 +88,7 @@ def _commands() -> tuple[Command, ...]:
         {"type": float, "default": 2.0, "metavar": "S", "help": "how long to measure (default 2)"},
     )
     threads = (("--threads",), {"type": int, "metavar": "N", "help": "threads (default: one for each core)"})
+    model = (("model",), {"nargs": "?", "metavar": "MODEL", "help": "a variable that holds a model"})
     every = (
         ("--all",),
         {"action": "store_true", "help": "also the targets that cannot be compiled for here"},
@@ -117,6 +118,7 @@ def _commands() -> tuple[Command, ...]:
             ((("name",), {"metavar": "NAME", "help": "a job, or a variable that holds one"}), backend),
             ("jobs",),
         ),
+        Command("ui", "a form that compiles a model", others.ui, (model,), ("models",)),
         Command("targets", "list the targets", others.targets, (every,), ("--all",)),
         Command("config", "show the settings in force", others.config),
         Command("doctor", "check this installation", others.doctor),

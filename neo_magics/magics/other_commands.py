@@ -1,4 +1,4 @@
-"""%neo targets, config and doctor."""
+"""%neo ui, targets, config and doctor."""
 
 from __future__ import annotations
 
@@ -9,6 +9,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from neo_magics.magics.shell import NeoMagics
     from neo_magics.widgets.table import Table
+
+
+def ui(owner: NeoMagics, args: argparse.Namespace) -> None:
+    """The compile form."""
+    from neo_magics.magics.compile_form import open_form
+
+    open_form(owner, args.model or "")
 
 
 def targets(_owner: NeoMagics, args: argparse.Namespace) -> Table:

@@ -13,12 +13,13 @@ from neo_magics.widgets.surfaces import NotebookSurface, TextSurface
 if TYPE_CHECKING:
     from neo_magics.job import Job
     from neo_magics.magics.shell import NeoMagics
+    from neo_magics.widgets.surfaces import Output
 
 
-def open_panel(owner: NeoMagics, job: Job, *, measure: bool) -> JobPanel:
-    """Show `job` under the running cell. In a notebook kernel the panel follows the job on its own."""
+def open_panel(owner: NeoMagics, job: Job, *, measure: bool, place: Output | None = None) -> JobPanel:
+    """Show `job` under the running cell, or in `place`; in a notebook the panel follows it on its own."""
     live = hasattr(owner.shell, "kernel")
-    surface = NotebookSurface(job.stop) if live else TextSurface()
+    surface = NotebookSurface(job.stop, place) if live else TextSurface()
     panel = JobPanel(job, surface, measure=measure_here if measure else None)
     if panel.refresh() and live:
         job.followers.append(panel.frozen)
@@ -26,10 +27,12 @@ def open_panel(owner: NeoMagics, job: Job, *, measure: bool) -> JobPanel:
     return panel
 
 
-def open_group(owner: NeoMagics, jobs: Sequence[Job], *, measure: bool) -> GroupPanel:
+def open_group(
+    owner: NeoMagics, jobs: Sequence[Job], *, measure: bool, place: Output | None = None
+) -> GroupPanel:
     """As `open_panel`, for several jobs of one model."""
     live = hasattr(owner.shell, "kernel")
-    surface = NotebookGroup(jobs) if live else TextGroup()
+    surface = NotebookGroup(jobs, place) if live else TextGroup()
     panel = GroupPanel(jobs, surface, measure=measure_group if measure else None)
     if panel.refresh() and live:
         for job in jobs:

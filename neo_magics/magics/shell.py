@@ -129,10 +129,10 @@ class NeoMagics(Magics):
         )
         return [summary["CompilationJobName"] for summary in answer["CompilationJobSummaries"]]
 
-    def follow(self, *jobs: Job, measure: bool) -> Any:
-        """A panel for `jobs` under the running cell: live in a notebook, text elsewhere."""
+    def follow(self, *jobs: Job, measure: bool, place: Any = None) -> Any:
+        """A panel for `jobs` under the running cell, or in the output `place`; text outside a notebook."""
         from neo_magics.magics.panels import open_group, open_panel
 
         if len(jobs) == 1:
-            return open_panel(self, jobs[0], measure=measure)
-        return open_group(self, jobs, measure=measure)
+            return open_panel(self, jobs[0], measure=measure, place=place)
+        return open_group(self, jobs, measure=measure, place=place)

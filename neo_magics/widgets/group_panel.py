@@ -17,7 +17,7 @@ from neo_magics.widgets.comparison_view import comparison_view
 from neo_magics.widgets.group_html import group_frozen, group_head, group_live, group_text
 from neo_magics.widgets.job_box import JobBox
 from neo_magics.widgets.job_panel import PATIENCE, Follower
-from neo_magics.widgets.surfaces import Output
+from neo_magics.widgets.surfaces import Output, placed
 from neo_magics.widgets.view import JobView
 
 
@@ -113,14 +113,15 @@ class GroupPanel:
 class NotebookGroup:
     """Several jobs in the output of a cell."""
 
-    def __init__(self, jobs: Sequence[Job]) -> None:
+    def __init__(self, jobs: Sequence[Job], place: Output | None = None) -> None:
+        """`place`: an output that is there already, whose widgets give way to the jobs'."""
         import ipywidgets
 
         self._head = ipywidgets.HTML()
         self._boxes = [JobBox(job.stop, brief=True) for job in jobs]
         for box in self._boxes:
             box.widget.add_class("neo-job")
-        self._output = Output(self._head, *(box.widget for box in self._boxes))
+        self._output = placed(place, self._head, *(box.widget for box in self._boxes))
 
     def show(self, views: Sequence[JobView], note: str, /) -> None:
         self._head.value = group_head(views, note)

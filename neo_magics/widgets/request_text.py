@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
 from collections.abc import Mapping
 from typing import Any
@@ -88,12 +89,11 @@ def _shapes(source: Mapping[str, Any]) -> list[str]:
 
 def _options(output: Mapping[str, Any]) -> list[str]:
     chosen = _chosen(output)
-    named = {"--dtype": "dtype", "--mcpu": "mcpu", "--mattr": "mattr", "--tolerance": "tolerance"}
     words = [
         word
-        for flag, key in named.items()
+        for key in ("dtype", "mcpu", "mattr", "tolerance", "tune")
         if chosen.get(key) not in (None, "", "native")
-        for word in (flag, str(chosen[key]))
+        for word in (f"--{key}", str(chosen[key]))
     ]
     flags = {"trust-pickle": "--trust-pickle", "no-cache": "--no-cache"}
     return words + [flag for key, flag in flags.items() if chosen.get(key)]
@@ -107,5 +107,7 @@ def _chosen(output: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _limits(request: Mapping[str, Any]) -> list[str]:
+    """What differs from the usual limit, which tuning adds to."""
     seconds = request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds")
-    return ["--max-runtime", str(seconds)] if seconds not in (None, MAX_RUNTIME_SECONDS) else []
+    usual = MAX_RUNTIME_SECONDS + math.ceil(_chosen(request.get("OutputConfig", {})).get("tune") or 0)
+    return ["--max-runtime", str(seconds)] if seconds not in (None, usual) else []

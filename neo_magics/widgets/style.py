@@ -58,7 +58,7 @@ font:12px/1.5 var(--jp-code-font-family,monospace);color:inherit;white-space:pre
 /* Turned round twice, so that it stays at its end while lines come in. */
 .{CLASS} .neo-live{{display:flex;flex-direction:column-reverse;height:136px;overflow:auto;
 background:var(--neo-soft);border-radius:4px}}
-.{CLASS} .neo-live pre{{background:none;margin:0;flex:none;overflow:visible}}
+.{CLASS} .neo-live pre{{background:none;margin:0 0 auto;flex:none;overflow:visible}}
 .{CLASS} .neo-button[hidden]{{display:inline-block;padding:0 8px;border:1px solid var(--neo-line);
 border-radius:4px;background:var(--neo-face);color:inherit;font:12px/20px inherit;cursor:pointer}}
 .{CLASS} .neo-copy>.neo-button{{position:absolute;top:4px;right:6px;z-index:1}}
@@ -68,6 +68,7 @@ outline:2px solid var(--neo-run);outline-offset:1px}}
 .neo-widgets.{CLASS} .widget-html,.neo-widgets.{CLASS} .widget-hbox{{margin:0;width:auto}}
 .neo-widgets.{CLASS} .widget-hbox{{gap:6px;margin:4px 0 6px}}
 .neo-widgets.{CLASS} .widget-hbox>*{{margin:0;height:26px;line-height:26px}}
+.neo-widgets.{CLASS} .widget-vbox{{margin:0;overflow:visible}}
 .neo-widgets.{CLASS} .widget-html-content{{line-height:inherit;width:100%}}
 .{CLASS} .neo-what{{font-weight:600}}
 .{CLASS} .neo-reason{{border-left:3px solid var(--neo-bad);padding:2px 0 2px 10px;margin:8px 0}}

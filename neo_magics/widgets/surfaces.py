@@ -34,6 +34,12 @@ class Output:
         self._id = uuid.uuid4().hex
         self._shown = False
 
+    def replace(self, *parts: Any) -> None:
+        """Put other widgets in the place of those that are there."""
+        children, self._box.children = self._box.children, (self._style, *parts)
+        for widget in children[1:]:
+            widget.close()
+
     def show(self, html: Callable[[], str], text: Callable[[], str]) -> None:
         """Display the widgets, once; `html` and `text` are for viewers that have none."""
         if not self._shown:
@@ -54,12 +60,21 @@ class Output:
         self._shown = True
 
 
+def placed(place: Output | None, *parts: Any) -> Output:
+    """`parts` in the output `place`, or in a new one."""
+    if place is None:
+        return Output(*parts)
+    place.replace(*parts)
+    return place
+
+
 class NotebookSurface:
     """One job in the output of a cell."""
 
-    def __init__(self, stop: Callable[[], None]) -> None:
+    def __init__(self, stop: Callable[[], None], place: Output | None = None) -> None:
+        """`place`: an output that is there already, whose widgets give way to the job's."""
         self._job = JobBox(stop)
-        self._output = Output(self._job.widget)
+        self._output = placed(place, self._job.widget)
 
     def show(self, view: JobView, note: str, /) -> None:
         self._job.show(view, note)

@@ -114,3 +114,18 @@ def offline(path, screenshot):
         text = page.inner_text("body")
         browser.close()
         return text
+
+
+def test_the_form_becomes_the_panel_of_the_job_that_it_files(folders):
+    home, work = folders
+    model = "model = nn.Sequential(nn.Flatten(), nn.Linear(64, 4)).eval()"
+    write_notebook(work / "n.ipynb", CELLS[0], model, "%neo ui")
+    with server(work, home) as address, notebook(address, "n.ipynb", width=900) as page:
+        command(page, "notebook:run-all-cells")
+        page.wait_for_selector(f"{PANEL} >> text=%compile model --target local --input x", timeout=60_000)
+        page.locator(f"{PANEL} select").first.select_option(index=1)
+        page.wait_for_selector(f"{PANEL} >> text=%compile model --target lambda --input x")
+        picture(page, "form")
+        page.click(f"{PANEL} button:has-text('Compile')")
+        page.wait_for_selector(f"{PANEL} .neo-status:has-text('Completed')", timeout=90_000)
+        page.wait_for_selector(f"{PANEL} button:has-text('Compile')", state="detached")

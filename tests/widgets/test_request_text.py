@@ -42,9 +42,11 @@ def line(output, backend="local", **more):
         (
             {
                 "TargetDevice": "ml_c5",
-                "CompilerOptions": json.dumps({"dtype": "int64", "tolerance": 0.01, "no-cache": True}),
+                "CompilerOptions": json.dumps(
+                    {"dtype": "int64", "tolerance": 0.01, "tune": 5, "no-cache": True}
+                ),
             },
-            "--dtype int64 --tolerance 0.01 --no-cache",
+            "--dtype int64 --tolerance 0.01 --tune 5 --no-cache",
         ),
     ],
 )

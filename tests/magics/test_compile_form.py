@@ -1,0 +1,76 @@
+"""The form stands for a %compile line at any moment, and runs that line."""
+
+import pytest
+from torch import nn, zeros
+
+from neo_magics.magics.compile_form import CompileForm, ui
+from neo_magics.magics.form_fields import MORE
+from neo_magics.magics.options import compile_parser
+from neo_magics.magics.words import split
+from tests.widgets.conftest import stage
+
+__all__ = ["stage"]
+
+
+@pytest.fixture
+def owner(shell):
+    shell.user_ns |= {"net": nn.Linear(4, 2).eval(), "x": zeros(1, 4), "note": "text"}
+    return shell.magics_manager.registry["NeoMagics"]
+
+
+@pytest.fixture
+def form(owner):
+    return CompileForm(owner)
+
+
+def field(form, flag):
+    return form.fields[MORE.index(flag)].input
+
+
+def test_it_begins_with_what_is_there(form):
+    assert form.text == "%compile net --target local --input x -o job"
+    assert form.given.options == ("x",)
+
+
+def test_every_choice_is_in_the_line_and_the_magic_reads_it(form):
+    form.targets.value = ("local", "rasp4b")
+    form.given.value = "(x, x)"
+    field(form, "--input-shape").value = '{"x": [null, 4]}'
+    field(form, "--dtype").value = "float32"
+    field(form, "--no-compare").value = True
+    field(form, "--name").value = "a name"
+    args = compile_parser("%compile", model=True).read(split(form.text.removeprefix("%compile ")))
+    assert (args.value, args.target, args.input) == ("net", "local,rasp4b", "(x, x)")
+    assert args.input_shape == '{"x": [null, 4]}'
+    assert (args.dtype, args.no_compare, args.name, args.output_var) == ("float32", True, "a name", "job")
+    assert "local,rasp4b" in form._line.value
+
+
+def test_a_wrong_line_is_said_in_the_form(form):
+    form.model.value = "nett"
+    form.button.click()
+    assert "no variable &#x27;nett&#x27;" in form._said.value
+    assert "Did you mean net?" in form._said.value
+    assert not form.button.disabled
+
+
+def test_it_files_the_job(shell, owner, form, stage, capsys):
+    owner._backends[owner.backend_for().settings] = stage.backend
+    form.targets.value = ("ml_c5",)
+    form.button.click()
+    assert form._said.value == ""
+    assert shell.user_ns["job"].describe()["OutputConfig"]["TargetDevice"] == "ml_c5"
+
+
+def test_elsewhere_it_says_what_to_do_instead(run, shell, owner):
+    _result, printed = run("%neo ui net")
+    assert "The form needs a notebook." in printed
+    assert "%compile MODEL" in printed
+
+
+def test_without_ipython(monkeypatch):
+    from neo_magics.errors import UsageError
+
+    monkeypatch.setattr("IPython.core.getipython.get_ipython", lambda: None)
+    with pytest.raises(UsageError, match="needs a notebook"):
+        ui(nn.ReLU())
