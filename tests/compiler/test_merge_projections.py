@@ -44,6 +44,16 @@ def test_queries_keys_and_values_are_one_product(shape: tuple[int, ...]) -> None
     assert products(Projected(shape[-1], 4), torch.randn(shape)) == 1
 
 
+def test_the_order_in_which_they_are_computed_is_free() -> None:
+    class Reversed(Projected):
+        def forward(self, x: torch.Tensor, memory: torch.Tensor | None = None) -> torch.Tensor:
+            v, k, q = (layer(x).unflatten(-1, (self.heads, -1)).transpose(1, 2) for layer in self.layers)
+            mixed: torch.Tensor = nn.functional.scaled_dot_product_attention(q, k, v)
+            return mixed.transpose(1, 2).flatten(2)
+
+    assert products(Reversed(32, 2), torch.randn(1, 20, 32)) == 1
+
+
 def test_a_missing_bias_counts_as_zeros() -> None:
     assert products(Projected(32, 2, biases=(True, False, True)), torch.randn(1, 20, 32)) == 1
 

@@ -78,14 +78,15 @@ class _Merger(PyExprMutator):  # type: ignore[misc]
             return self.visit_expr_post_order(call)
         group, place = found
         if group.parts is None:
-            group.parts = self._merged(group)
+            group.parts = self._merged(group, group.members[place].x)
         return relax.TupleGetItem(group.parts, place)
 
-    def _merged(self, group: _Group) -> Any:
+    def _merged(self, group: _Group, x: Any) -> Any:
+        """The parts; `x` is the operand of the member that comes first, so that it is there already."""
         emit = self.builder_.emit
         weight = calls.make_constant(np.concatenate([each.weight for each in group.members], axis=1))
         bias = calls.make_constant(np.concatenate([each.bias for each in group.members]))
-        product = emit(relax.op.matmul(self.visit_expr(group.members[0].x), weight))
+        product = emit(relax.op.matmul(self.visit_expr(x), weight))
         return emit(relax.op.split(emit(relax.op.add(product, bias)), group.edges, axis=-1))
 
 
