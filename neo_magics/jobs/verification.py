@@ -138,8 +138,6 @@ def _example(spec: TensorSpec, sizes: dict[str, int], generator: np.random.Gener
 
 
 def _dtype(name: str) -> Any:
-    if name == "bfloat16":
-        import ml_dtypes
+    import ml_dtypes
 
-        return np.dtype(ml_dtypes.bfloat16)
-    return np.dtype(name)
+    return np.dtype(getattr(ml_dtypes, name, name))

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from neo_magics.artifact.dtypes import carried, carrier, is_narrow
 from neo_magics.errors import ArtifactError
 from neo_magics.runtime.libraries import load_runtime
 
@@ -50,6 +51,8 @@ def aligned_empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
 
 def to_tensor(array: Array, dtype: str) -> Any:
     """The TVM tensor for `array`, sharing its memory unless that is unaligned, strided or read-only."""
+    if is_narrow(dtype):
+        return to_tensor(carried(array), carrier(dtype))
     flags = array.flags
     if not (flags.c_contiguous and flags.writeable):
         return to_tensor(_aligned_copy(array), dtype)

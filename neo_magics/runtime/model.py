@@ -6,6 +6,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from neo_magics.artifact.dtypes import is_narrow, uncarried
 from neo_magics.artifact.manifest import Manifest, TensorSpec
 from neo_magics.errors import ExecutionError
 from neo_magics.runtime.arrays import in_dlpack, is_torch, numpy_dtype, plain_to_numpy, to_numpy, to_torch
@@ -33,6 +34,7 @@ class CompiledModel:
         self._weight_places = {tensor.data_ptr() for tensor in weights}
         self._binder = Binder(manifest.inputs)
         plain = all(in_dlpack(numpy_dtype(spec.dtype)) for spec in manifest.outputs)
+        self._carried = any(is_narrow(spec.dtype) for spec in manifest.outputs)
         self._to_numpy = plain_to_numpy if plain else to_numpy
         self._lock = threading.Lock()  # the virtual machine keeps its frames in one place
 
@@ -74,7 +76,18 @@ class CompiledModel:
             ) from error
         convert = to_torch if any(map(is_torch, values)) else self._to_numpy
         places = [tensor.data_ptr() for tensor in tensors]
-        return [self._own(convert(tensor), tensor.data_ptr(), places) for tensor in _flat(result)]
+        outputs = [self._own(convert(tensor), tensor.data_ptr(), places) for tensor in _flat(result)]
+        return self._uncarried(outputs) if self._carried else outputs
+
+    def _uncarried(self, outputs: Sequence[Any]) -> list[Any]:
+        """Outputs in the dtypes of the manifest, where the model has them in others (PyTorch's stay so)."""
+        pairs = zip(self.outputs, outputs, strict=True)
+        return [
+            array
+            if is_torch(array) or not is_narrow(spec.dtype)
+            else uncarried(array, numpy_dtype(spec.dtype))
+            for spec, array in pairs
+        ]
 
     def _own(self, array: Any, place: int, inputs: Sequence[int]) -> Any:
         """A copy where the model handed an input or a weight through: the caller may write to outputs."""

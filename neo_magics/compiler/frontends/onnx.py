@@ -7,13 +7,13 @@ from typing import Any
 
 from neo_magics.api.compiler_options import CompilerOptions
 from neo_magics.api.input_config import InputConfig
+from neo_magics.artifact.dtypes import is_narrow
 from neo_magics.artifact.manifest import TensorSpec
 from neo_magics.capture.files import model_file
 from neo_magics.capture.onnx_file import graph_inputs, read_onnx, symbolic_shape, value_dtype, value_shape
 from neo_magics.compiler.frontends.imported import ImportedModel
 from neo_magics.compiler.frontends.onnx_checks import check_operators, convertible
 from neo_magics.compiler.frontends.onnx_expand import expanded
-from neo_magics.compiler.frontends.onnx_fixes.narrow import is_narrow
 from neo_magics.compiler.frontends.onnx_graph import opset_of
 from neo_magics.compiler.frontends.onnx_importer import graph_to_module
 from neo_magics.compiler.frontends.onnx_prepare import fix_shapes, folded

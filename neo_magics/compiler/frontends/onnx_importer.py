@@ -12,9 +12,10 @@ import tvm
 from tvm import relax
 from tvm.relax.frontend.onnx import onnx_frontend
 
+from neo_magics.artifact.dtypes import carried, carrier, is_narrow
 from neo_magics.artifact.kernels import Source
 from neo_magics.compiler.frontends.onnx_fixes import CONTROL, CONVERTERS
-from neo_magics.compiler.frontends.onnx_fixes.narrow import MOVERS, carried, carrier, is_narrow
+from neo_magics.compiler.frontends.onnx_fixes.narrow import MOVERS
 from neo_magics.compiler.frontends.onnx_fixes.node import Node, as_tensor
 from neo_magics.compiler.frontends.onnx_graph import attributes_of, element_name, element_types, key_of
 from neo_magics.compiler.frontends.sources import with_sources

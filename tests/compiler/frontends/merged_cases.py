@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 
 from neo_magics.api.compiler_options import CompilerOptions
+from neo_magics.artifact.dtypes import carried
 from neo_magics.compiler.frontends import import_model
 from tests.compiler.frontends.node_cases import PASSED, array_of, compared, structural, viewed
 from tests.compiler.models import run, x86_target
@@ -56,14 +57,7 @@ def _agrees(model: Any, feeds: dict[str, Any], expected: Sequence[Any]) -> None:
         shapes = {name: array.shape for name, array in feeds.items()}
         imported = import_model(Path(folder), "ONNX", shapes, CompilerOptions())
     results = viewed(
-        run(imported.module, [carried_input(array) for array in feeds.values()], x86_target()), imported
+        run(imported.module, [carried(array) for array in feeds.values()], x86_target()), imported
     )
     for spec, got, wanted in zip(imported.outputs, results, expected, strict=True):
         assert compared([got], [np.asarray(wanted)]) == (PASSED, ""), spec.name
-
-
-def carried_input(array: Any) -> Any:
-    """An input as the compiled module takes it."""
-    from neo_magics.compiler.frontends.onnx_fixes.narrow import carried
-
-    return carried(array)

@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from neo_magics.compiler.frontends.onnx_fixes.narrow import carried, is_narrow, uncarried
+from neo_magics.artifact.dtypes import carried, is_narrow, uncarried
 from neo_magics.runtime.arrays import numpy_dtype
 
 PASSED, REFUSED, FAILED, WRONG = "passed", "refused", "failed", "wrong"

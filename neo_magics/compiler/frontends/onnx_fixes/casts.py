@@ -11,7 +11,8 @@ from typing import Any
 import tvm
 from tvm import relax, te
 
-from neo_magics.compiler.frontends.onnx_fixes.narrow import carrier, decoded, encoded, is_narrow
+from neo_magics.artifact.dtypes import carrier, is_narrow
+from neo_magics.compiler.frontends.onnx_fixes.narrow import decoded, encoded
 from neo_magics.compiler.frontends.onnx_fixes.node import Node, by_tvm, cast, dtype_of, shape_of
 from neo_magics.compiler.frontends.onnx_graph import element_name
 

@@ -16,40 +16,13 @@ from typing import Any
 import numpy as np
 from tvm import relax
 
+from neo_magics.artifact.dtypes import carrier
 from neo_magics.compiler.frontends.onnx_fixes.node import Node, cast, constant
 
-_CARRIERS = {"int4": "int8", "int2": "int8", "uint4": "uint8", "uint2": "uint8", "float4_e2m1fn": "uint8"}
-_CARRIERS |= {
-    f"float8_{kind}": "uint8"
-    for kind in ("e4m3fn", "e4m3fnuz", "e5m2", "e5m2fnuz", "e8m0fnu", "e4m3", "e3m4")
-}
 MOVERS = frozenset(
     ("Identity", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Concat", "Split", "Slice")
 ) | frozenset(("Gather", "Expand", "Tile", "Constant", "Shape", "Size", "Where"))
 Array = np.ndarray[Any, Any]
-
-
-def is_narrow(dtype: str) -> bool:
-    """Whether tensors of `dtype` are carried in another one."""
-    return dtype in _CARRIERS
-
-
-def carrier(dtype: Any) -> Any:
-    """The dtype that Relax has for ONNX's `dtype`."""
-    return _CARRIERS.get(dtype, dtype)
-
-
-def carried(array: Array) -> Array:
-    """`array` in its carrier."""
-    dtype = str(array.dtype)
-    if not is_narrow(dtype):
-        return array
-    return array.astype(carrier(dtype)) if "int" in dtype else array.view(carrier(dtype))
-
-
-def uncarried(array: Array, dtype: np.dtype[Any]) -> Array:
-    """A tensor in its carrier as the narrow `dtype` of ml_dtypes."""
-    return array.astype(dtype) if "int" in dtype.name else array.view(dtype)
 
 
 def integer_range(dtype: str) -> tuple[int, int]:

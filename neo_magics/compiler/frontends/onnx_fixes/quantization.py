@@ -10,13 +10,8 @@ from typing import Any
 
 from tvm import relax
 
-from neo_magics.compiler.frontends.onnx_fixes.narrow import (
-    carrier,
-    decoded,
-    encoded,
-    integer_range,
-    is_narrow,
-)
+from neo_magics.artifact.dtypes import carrier, is_narrow
+from neo_magics.compiler.frontends.onnx_fixes.narrow import decoded, encoded, integer_range
 from neo_magics.compiler.frontends.onnx_fixes.node import Node, by_tvm, cast, dtype_of, normal_axis, shape_of
 from neo_magics.compiler.frontends.onnx_graph import element_name
 
