@@ -58,3 +58,14 @@ def test_darknet_from_the_files_to_the_boxes(settings, tmp_path):
     assert job.report["verification"]["reference"].startswith(("opencv", "onnxruntime"))
     boxes = job.load()(np.random.default_rng(0).random((1, 3, 32, 64)).astype("float32"))
     assert [each.shape for each in boxes] == [(1, 384, 7), (1, 1536, 7)]
+
+
+@pytest.mark.slow
+def test_mxnet_from_the_files_to_the_comparison(settings):
+    path = Path(__file__).parent / "data" / "mxnet" / "cnn-symbol.json"
+    job = neo_magics.compile(path, input_shape={"data": [2, 3, 16, 16]}, backend=Backend(settings), wait=True)
+    assert job.report["framework_version"] == "1.9.1"
+    with np.load(path.parent / "cnn.npz") as arrays:
+        got = job.load()(arrays["in_data"])
+        np.testing.assert_allclose(got, arrays["out_softmax_output"], atol=1e-6)
+    assert job.compare(seconds=0.3).difference["within_tolerance"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-LOCAL_FRAMEWORKS = ("PYTORCH", "ONNX", "KERAS", "TFLITE", "DARKNET", "XGBOOST", "SKLEARN")
+LOCAL_FRAMEWORKS = ("PYTORCH", "ONNX", "KERAS", "TFLITE", "DARKNET", "MXNET", "XGBOOST", "SKLEARN")
 
 
 def refusal(framework: str) -> str:

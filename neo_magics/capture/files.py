@@ -13,6 +13,7 @@ _SUFFIXES = {
     "KERAS": (".h5", ".keras", ".pt2"),
     "TFLITE": (".tflite",),
     "DARKNET": (".cfg",),
+    "MXNET": (".params",),
     "XGBOOST": (".model", ".json", ".ubj"),
     "SKLEARN": (".skops", ".joblib", ".pkl", ".txt"),
 }
@@ -22,6 +23,7 @@ _WORDS = {
     "KERAS": ("h5", "Keras"),
     "TFLITE": ("tflite", "TFLite"),
     "DARKNET": ("cfg", "Darknet"),
+    "MXNET": ("params", "MXNet"),
     "XGBOOST": ("model", "XGBoost"),
     "SKLEARN": ("skops", "scikit-learn"),
 }

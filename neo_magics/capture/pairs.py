@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,8 @@ def pair_in(folder: Path, suffixes: tuple[str, str], framework: str) -> tuple[Pa
 def pair_of(model: Any, suffixes: tuple[str, str], stem: str = "") -> tuple[Path, Path]:
     """The two files of a live request: given as a tuple, or one of them with the other beside it.
 
-    The other has the same stem, which may be cut short at `stem` ("net-0000.params" of "net-symbol.json"),
-    or is the only one of its kind in the folder.
+    The other has the same stem, without `stem` and a number at its end ("net-0000.params" of
+    "net-symbol.json"), or is the only one of its kind in the folder.
     """
     given = [
         Path(part)
@@ -47,7 +48,9 @@ def pair_of(model: Any, suffixes: tuple[str, str], stem: str = "") -> tuple[Path
 
 def _beside(path: Path, suffix: str, stem: str) -> Path | None:
     files = sorted(other for other in path.parent.iterdir() if other.name.endswith(suffix))
-    own = path.name.split(".")[0].removesuffix(stem) if stem else path.name.rsplit(".", 1)[0]
+    own = path.name.rsplit(".", 1)[0]
+    if stem:
+        own = re.sub(r"-\d{4}$", "", own.removesuffix(stem))
     same = [other for other in files if other.name.startswith(own)]
     chosen = same or files
     return chosen[-1] if len(chosen) == 1 or same else None

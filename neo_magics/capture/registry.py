@@ -56,7 +56,13 @@ FRAMEWORKS = (
         "a scikit-learn estimator or pipeline, .skops; a LightGBM Booster or estimator",
         "neo_magics.capture.sklearn",
     ),
-    Framework("MXNET", ("mxnet",), (".params",), "a Gluon block, -symbol.json with .params"),
+    Framework(
+        "MXNET",
+        ("mxnet",),
+        (".params",),
+        "a Gluon block, (symbol, arg_params, aux_params), -symbol.json with .params",
+        "neo_magics.capture.mxnet",
+    ),
     Framework(
         "TFLITE",
         ("tflite", "ai_edge_litert", "tflite_runtime"),

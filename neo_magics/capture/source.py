@@ -22,6 +22,7 @@ _SOURCES = {
     "KERAS": "neo_magics.capture.source_keras",
     "TFLITE": "neo_magics.capture.source_tflite",
     "DARKNET": "neo_magics.capture.source_darknet",
+    "MXNET": "neo_magics.capture.source_mxnet",
     "XGBOOST": "neo_magics.capture.source_xgboost",
     "SKLEARN": "neo_magics.capture.source_sklearn",
 }

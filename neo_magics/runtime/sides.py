@@ -17,6 +17,7 @@ _SOURCE_LABELS = {
     "KERAS": "Keras",
     "TFLITE": "LiteRT",
     "DARKNET": "Darknet",
+    "MXNET": "ONNX Runtime",  # MXNet itself cannot be installed beside this package
     "XGBOOST": "XGBoost",
     "SKLEARN": "scikit-learn",
 }

@@ -22,6 +22,7 @@ _IMPORTERS = {
     "KERAS": "neo_magics.compiler.frontends.keras",
     "TFLITE": "neo_magics.compiler.frontends.tflite",
     "DARKNET": "neo_magics.compiler.frontends.darknet",
+    "MXNET": "neo_magics.compiler.frontends.mxnet",
     "XGBOOST": "neo_magics.compiler.frontends.xgboost",
     "SKLEARN": "neo_magics.compiler.frontends.sklearn",
 }

@@ -83,7 +83,7 @@ def test_every_platform_is_accepted_or_refused_with_its_reason(
         assert PLATFORMS[key].refused in message
 
 
-@pytest.mark.parametrize("framework", ["TENSORFLOW", "MXNET"])
+@pytest.mark.parametrize("framework", ["TENSORFLOW"])
 def test_frameworks_that_are_not_compiled_for_are_refused_by_name(sagemaker: Any, framework: str) -> None:
     message = refusal(sagemaker, with_input(Framework=framework))
     assert f"{framework} is not yet supported locally" in message
