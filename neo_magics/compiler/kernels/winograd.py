@@ -4,7 +4,7 @@ m results of a window of r taps are a product of m + r - 1 numbers, not m · r, 
 add: of the input (Bᵀ d), of the weights, ahead of time (G w), and of the result (Aᵀ …). In two dimensions
 F(4 × 4, 3 × 3) takes 36 multiplications where 144 were. The products of one place of the tile, over all tiles
 and channels, are a matrix product. Strided and long windows are sums of such convolutions (Huang et al.,
-AAAI 2020, decompose them so): 3 × 3 with stride 2 takes 81 multiplications for 4 × 4 results instead of 144.
+AAAI 2020, decompose them so): 3 × 3 with stride 2 takes 25 multiplications for 2 × 2 results instead of 36.
 """
 
 from __future__ import annotations
