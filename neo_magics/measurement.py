@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from neo_magics.errors import UsageError
 
@@ -37,12 +37,15 @@ class MeasuredJob(Protocol):
     def describe(self) -> dict[str, Any]: ...
 
 
+Rivals: TypeAlias = "Sequence[MeasuredJob | Side] | Mapping[str, MeasuredJob | Side]"
+
+
 def compare_job(
     job: MeasuredJob,
     x: Any = None,
     labels: Any = None,
     *,
-    against: Sequence[MeasuredJob | Side] = (),
+    against: Rivals = (),
     **options: Any,
 ) -> Comparison:
     """Measure `job`'s source model and its compiled model, and save the comparison for panels and lists.
@@ -50,7 +53,7 @@ def compare_job(
     `x`: an array, tensor, tuple or dict; without it the captured example inputs, else generated ones.
     `labels`: with `x` of as many rows, also counts the share of rows whose largest output is the label.
     `against`: jobs of the same model (other targets or options), or a `Side` of another runtime, measured
-    with them. `options` are those of `neo_magics.runtime.compare`.
+    with them; a dict names them: {"float16": job}. `options` are those of `neo_magics.runtime.compare`.
 
     Raises:
         JobFailedError: the job is not COMPLETED.
@@ -59,12 +62,15 @@ def compare_job(
     from neo_magics.runtime.compare import Side, compare
 
     settings = job.backend.settings
-    rivals = [job, *against]
+    named = list(against.items()) if isinstance(against, Mapping) else [("", rival) for rival in against]
+    rivals = [job, *(rival for _label, rival in named)]
     jobs = [rival for rival in rivals if not isinstance(rival, Side)]
     for each in jobs:
         check_runs_here(each.describe()["OutputConfig"])
     with tempfile.TemporaryDirectory(dir=settings.folder("work")) as name, measuring(settings):
-        folder, labelled = Path(name), _labels(jobs)
+        folder = Path(name)
+        given = {rival.name: label for label, rival in named if label and not isinstance(rival, Side)}
+        labelled = _labels([each for each in jobs if each.name not in given]) | given
         source = _unpacked(job.files.source, folder / "source", settings)
         sides = [
             rival

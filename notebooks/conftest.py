@@ -9,6 +9,14 @@ import tempfile
 import pytest
 
 HOME = pytest.StashKey[str]()
+QUICK = ("01_", "02_")  # a plain pytest runs these; .ci/run the others too
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the longer notebooks as slow."""
+    for item in items:
+        if item.path.suffix == ".ipynb" and not item.path.name.startswith(QUICK):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -25,7 +25,8 @@ def execute(path: Path) -> None:
         client.execute()
     notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": {"name": "python"}})
     for cell in notebook.cells:
-        cell.metadata = nbformat.from_dict({})
+        tags = {"tags": cell.metadata["tags"]} if "tags" in cell.metadata else {}
+        cell.metadata = nbformat.from_dict(tags)
     nbformat.write(notebook, path)
 
 

@@ -29,6 +29,7 @@ def test_executed_in_order_without_errors(path):
     assert not [
         out
         for cell in cells
+        if "raises-exception" not in cell.metadata.get("tags", ())
         for out in cell.outputs
         if out.output_type in ("error", "stream") and getattr(out, "name", "stderr") == "stderr"
     ]
@@ -42,8 +43,8 @@ def test_panels_are_frozen(path):
         for out in outputs
         if '<ol class="neo-steps">' in out.get("data", {}).get("text/html", "")
     ]
-    assert len(panels) == 1
-    assert "neo-verdict" in panels[0]
+    assert panels
+    assert any("neo-verdict" in panel or "neo-reason" in panel for panel in panels)
 
 
 def test_nothing_of_the_machine_is_in_them(path):
