@@ -7,7 +7,7 @@ import math
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
@@ -27,15 +27,18 @@ class CompileOptions(TypedDict, total=False):
     """The rarer arguments of `compile`.
 
     `platform` "LINUX_ARM64" or {"Os": …, "Arch": …} in place of a target device; `framework` of a model
-    file; `dtype`, `mcpu`, `mattr` as Neo's CompilerOptions; `tolerance` the largest accepted relative
-    difference; `tune` seconds to spend on timing kernels; `max_runtime` seconds of the job; `cache` False
-    compiles even if the artifact exists; `trust_pickle` allows model files that hold a pickle; `role` and
-    `bucket` on the backend; `tags` of the job.
+    file; `dtype` "bf16" or "int8" computes in that precision with inputs and outputs as they are, any
+    other is Neo's dtype of the inputs; `calibration` typical inputs for int8, in many rows or a list of
+    examples; `mcpu`, `mattr` as Neo's CompilerOptions; `tolerance` the largest accepted relative difference;
+    `tune` seconds to spend on timing kernels; `max_runtime` seconds of the job; `cache` False compiles even
+    if the artifact exists; `trust_pickle` allows model files that hold a pickle; `role` and `bucket` on the
+    backend; `tags` of the job.
     """
 
     platform: str | Mapping[str, str] | None
     framework: str | None
     dtype: str | None
+    calibration: Any
     mcpu: str | None
     mattr: str | None
     tolerance: float | None
@@ -97,7 +100,10 @@ def capture_for(
     _role(backend, options)  # what is missing is said before the work begins
     if options.get("tune") and backend.name == SAGEMAKER:
         raise UsageError("SageMaker times no kernels.", hint="Leave --tune out, or use the local backend.")
-    return capture(
+    precision = _dtype(options.get("dtype")).get("precision")
+    data = options.get("calibration")
+    _check_precision(precision, backend, calibrated=data is not None)
+    archive = capture(
         model,
         inputs=inputs,
         input_shape=input_shape,
@@ -105,6 +111,27 @@ def capture_for(
         portable=not backend.is_local,
         trust_pickle=bool(options.get("trust_pickle")),
     )
+    if data is None:
+        return archive
+    from neo_magics.capture.calibration import calibration_inputs
+
+    return replace(archive, calibration=calibration_inputs(data, archive))
+
+
+def _check_precision(precision: str | None, backend: Backend, *, calibrated: bool) -> None:
+    if precision and backend.name == SAGEMAKER:
+        raise UsageError(
+            f"SageMaker Neo has no option for {precision} arithmetic.",
+            hint="Leave the dtype out, or compile with --backend local.",
+        )
+    if precision == "int8" and not calibrated:
+        raise UsageError(
+            "int8 needs calibration inputs: they tell the range of each layer.",
+            hint="Give typical inputs: --calibrate data, or calibration=data; "
+            'for int8 inputs say {"dtype": "int8"} in CompilerOptions.',
+        )
+    if calibrated and precision != "int8":
+        raise UsageError("Calibration inputs are for int8.", hint="Add --dtype int8, or leave them out.")
 
 
 def submit(
@@ -221,7 +248,7 @@ def _near(name: str, known: list[str]) -> str:
 
 def _compiler_options(options: CompileOptions) -> dict[str, Any]:
     plain = {
-        "dtype": options.get("dtype"),
+        **_dtype(options.get("dtype")),
         "mcpu": options.get("mcpu"),
         "mattr": options.get("mattr"),
         "tolerance": options.get("tolerance"),
@@ -235,6 +262,13 @@ def _compiler_options(options: CompileOptions) -> dict[str, Any]:
 def _runtime(options: CompileOptions) -> int:
     """What the SageMaker SDKs give, and the seconds that the user gave to tuning."""
     return MAX_RUNTIME_SECONDS + math.ceil(options.get("tune") or 0)
+
+
+def _dtype(name: str | None) -> dict[str, str | None]:
+    """What users call the dtype is Neo's `dtype` of the inputs, or our `precision` of the arithmetic."""
+    from neo_magics.api.compiler_options import PRECISIONS
+
+    return {"precision": name} if name in PRECISIONS and name != "float32" else {"dtype": name}
 
 
 def _role(backend: Backend, options: CompileOptions) -> str:
@@ -257,7 +291,7 @@ def _upload(archive: ModelArchive, uri: str, backend: Backend) -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.tar.gz"
-        archive.write(path, extras=backend.is_local)
+        archive.write(path, extras=backend.is_local or bool(archive.calibration))
         backend.store.put(path, uri)
 
 

@@ -19,6 +19,9 @@ _DTYPES = {
     "uint8": "uint8", "bool": "bool",
 }  # fmt: skip
 
+# What products may be computed in, by the names that people use for it.
+PRECISIONS = {"float32": "float32", "bfloat16": "bfloat16", "bf16": "bfloat16", "int8": "int8"}
+
 # Keys that Neo knows for targets that are not compiled for here.
 _FOREIGN = {
     "gpu-code": "NVIDIA", "gpu_code": "NVIDIA", "trt-ver": "NVIDIA", "cuda-ver": "NVIDIA",
@@ -34,7 +37,9 @@ class CompilerOptions:
     `dtype` of the inputs in NumPy's name, None where the model says it. `mcpu` and `mattr` override the
     device's; `mcpu="native"` is the CPU of the machine the service runs on. `tolerance` is the largest
     accepted difference to the source model, None for the default. `threads` bounds the compiler's and the
-    verification's threads. `tune` are seconds to spend on timing candidates for kernels.
+    verification's threads. `tune` are seconds to spend on timing candidates for kernels. `precision` is the
+    dtype that products are computed in where the target is faster in it: "float32", "bfloat16" or "int8";
+    inputs and outputs stay as they are.
     """
 
     dtype: str | None = None
@@ -47,6 +52,7 @@ class CompilerOptions:
     threads: int | None = None
     tune: float = 0.0
     raw: dict[str, Any] = field(default_factory=dict)
+    precision: str = "float32"
 
 
 def parse(text: str | None) -> CompilerOptions:
@@ -101,6 +107,12 @@ def _dtype(value: Any) -> str:
     if isinstance(value, str) and value in _DTYPES:
         return _DTYPES[value]
     raise ValueError(f"one of {', '.join(_DTYPES)}")
+
+
+def _precision(value: Any) -> str:
+    if isinstance(value, str) and value in PRECISIONS:
+        return PRECISIONS[value]
+    raise ValueError(f"one of {', '.join(PRECISIONS)}")
 
 
 def _mcpu(value: Any) -> str:
@@ -158,4 +170,5 @@ _READERS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "no-cache": ("cache", _negated),
     "threads": ("threads", _threads),
     "tune": ("tune", _seconds),
+    "precision": ("precision", _precision),
 }

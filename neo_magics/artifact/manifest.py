@@ -75,7 +75,9 @@ class Manifest:
     `target` has the texts device, os, arch (Neo's word, as "X86_64"), triple, mcpu, mattr and tvm.
     `verification` has max_abs_difference, max_rel_difference, tolerance, inputs ("given" or "generated")
     and reference (as "onnxruntime 1.32"). `stages` are seconds. `classes` gives, for an output of whole
-    numbers that are places in a list of class labels, that list; older artifacts leave it out.
+    numbers that are places in a list of class labels, that list. `precision` is empty for float32, else it
+    has dtype ("bfloat16", "int8") and share, the part of all operations that is done in it, and what the
+    calibration was. Older artifacts leave both out.
     """
 
     name: str
@@ -95,6 +97,7 @@ class Manifest:
     stages: Mapping[str, float] = field(default_factory=dict)
     created: str = ""
     classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    precision: Mapping[str, Any] = field(default_factory=dict)
     format: int = FORMAT
 
     @property
@@ -151,6 +154,7 @@ _READERS: dict[str, Any] = {
     "verification": lambda source: source.mapping("verification", optional=True),
     "stages": lambda source: source.mapping("stages", float),
     "classes": _classes,
+    "precision": lambda source: source.mapping("precision") if "precision" in source.values else {},
     "format": lambda source: source.count("format"),
 }
 

@@ -1,8 +1,9 @@
 """A captured model: the files of the model archive, what its inputs are called, and example inputs.
 
 The archive (`model.tar.gz`) holds the framework's own file at its root, exactly as SageMaker Neo takes it.
-For the local backend it also holds a folder `neo_magics/` with the example inputs (`inputs.npz`) and
-`capture.json`. The same model gives the same bytes, so that an archive's digest names its content.
+For the local backend it also holds a folder `neo_magics/` with the example inputs (`inputs.npz`),
+calibration inputs (`calibration.npz`) and `capture.json`. The same model gives the same bytes, so that an
+archive's digest names its content.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from neo_magics.errors import InputError
 
 EXTRAS = "neo_magics"
 INPUTS = f"{EXTRAS}/inputs.npz"
+CALIBRATION = f"{EXTRAS}/calibration.npz"
 CAPTURE = f"{EXTRAS}/capture.json"
 DIGEST_BYTES = 32
 _NUMPY_KINDS = "?biuf"  # what an .npz keeps as it is; bfloat16 and its like are kept as raw integers
@@ -37,6 +39,7 @@ class ModelArchive:
 
     `framework` is Neo's name, `data_input_config` the request's DataInputConfig as JSON (null: a free
     dimension), `inputs` the example inputs by name, in order (empty where only shapes were given).
+    `calibration` holds the rows of typical inputs by name, as many as there are, for int8.
     """
 
     framework: str
@@ -47,6 +50,7 @@ class ModelArchive:
     input_names: tuple[str, ...]
     output_names: tuple[str, ...] = ()
     input_dtypes: Mapping[str, str] = field(default_factory=dict)
+    calibration: Mapping[str, np.ndarray[Any, Any]] = field(default_factory=dict)
 
     def write(self, path: Path, *, extras: bool = True) -> str:
         """Write the archive to `path` in one step and return its BLAKE2 digest (hex, 32 bytes).
@@ -86,6 +90,8 @@ class ModelArchive:
             members[CAPTURE] = json.dumps(self._capture(), indent=2, sort_keys=True).encode()
             if self.inputs:
                 members[INPUTS] = _npz(self.inputs)
+            if self.calibration:
+                members[CALIBRATION] = _npz(self.calibration)
         yield from sorted(members.items())
 
     def _capture(self) -> dict[str, Any]:
@@ -104,7 +110,16 @@ class ModelArchive:
 
 def read_example_inputs(folder: Path) -> dict[str, np.ndarray[Any, Any]]:
     """The example inputs in an unpacked archive, by name; empty where there are none."""
-    path = folder / INPUTS
+    return _read_arrays(folder, INPUTS)
+
+
+def read_calibration_inputs(folder: Path) -> dict[str, np.ndarray[Any, Any]]:
+    """The rows of the calibration inputs in an unpacked archive, by name; empty where there are none."""
+    return _read_arrays(folder, CALIBRATION)
+
+
+def _read_arrays(folder: Path, member: str) -> dict[str, np.ndarray[Any, Any]]:
+    path = folder / member
     if not path.is_file():
         return {}
     dtypes = read_capture(folder).get("input_dtypes", {})
@@ -112,7 +127,7 @@ def read_example_inputs(folder: Path) -> dict[str, np.ndarray[Any, Any]]:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             return {name: _as_dtype(stored[name], dtypes.get(name, "")) for name in stored.files}
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"{INPUTS} of the model archive cannot be read: {error}.") from error
+        raise InputError(f"{member} of the model archive cannot be read: {error}.") from error
 
 
 def read_capture(folder: Path) -> dict[str, Any]:

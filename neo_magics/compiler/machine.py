@@ -11,13 +11,15 @@ class Machine:
 
     `lanes` are the float32 elements of one vector register, `registers` the number of vector registers,
     `cores` the number of threads that parallel loops may count on (0: unknown), `arch` LLVM's first
-    word of the triple ("x86_64", "aarch64", "armv7l").
+    word of the triple ("x86_64", "aarch64", "armv7l"). `dots` are the instructions of kernels.dots that it
+    has and that kernels may use, by name.
     """
 
     arch: str
     lanes: int
     registers: int
     cores: int = 0
+    dots: tuple[str, ...] = ()
 
     @property
     def accumulators(self) -> int:
@@ -37,6 +39,8 @@ _VECTOR_UNITS = {
     "arm": (("neon", 4, 16),),
 }
 _WITHOUT_VECTORS = (4, 16)  # LLVM splits the vectors; a small tile still helps
+# What brings each instruction of kernels.dots.
+_DOT_FEATURES = {"bf16": "avx512bf16", "int8": "avx512vnni"}
 
 
 def describe(triple: str, features: set[str], cores: int) -> Machine:
@@ -44,7 +48,8 @@ def describe(triple: str, features: set[str], cores: int) -> Machine:
     arch = triple.split("-", 1)[0]
     for feature, lanes, registers in _VECTOR_UNITS.get(_family(arch), ()):
         if feature in features:
-            return Machine(arch, lanes, registers, cores)
+            dots = tuple(name for name, needed in _DOT_FEATURES.items() if needed in features)
+            return Machine(arch, lanes, registers, cores, dots)
     return Machine(arch, *_WITHOUT_VECTORS, cores)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ from neo_magics.artifact.kernels import Kernel, KernelTable
 from neo_magics.artifact.manifest import Manifest
 from neo_magics.compiler import fingerprint
 from neo_magics.compiler.build import build_library, write_params
+from neo_magics.compiler.calibrate import Arrays, calibrate
 from neo_magics.compiler.costs import Costs
 from neo_magics.compiler.frontends.sources import take_sources
 from neo_magics.compiler.instruments import Dumps, Timings
@@ -29,11 +30,15 @@ from neo_magics.compiler.passes.fuse_attention import FuseAttention
 from neo_magics.compiler.passes.fuse_depthwise import FuseDepthwise
 from neo_magics.compiler.passes.lift_constants import WEIGHTS, LiftConstants
 from neo_magics.compiler.passes.lower_norms import LowerNorms
+from neo_magics.compiler.passes.lower_precision import QuantizeProducts, RoundToBfloat16
 from neo_magics.compiler.passes.lower_recurrent import LowerRecurrent
 from neo_magics.compiler.passes.merge_projections import MergeProjections
+from neo_magics.compiler.passes.narrow_operand import Range
 from neo_magics.compiler.passes.pack_convolutions import PackConvolutions
+from neo_magics.compiler.passes.pack_dot_matmuls import PackDotMatmuls
 from neo_magics.compiler.passes.pack_matmuls import PackMatmuls
 from neo_magics.compiler.passes.schedule_kernels import KernelReport, ScheduleKernels
+from neo_magics.compiler.precision import describe_precision, precision_text
 from neo_magics.compiler.ruler import with_ruler
 from neo_magics.compiler.schedules import RULES
 from neo_magics.compiler.stages import Stages, compiler_errors
@@ -43,6 +48,7 @@ from neo_magics.compiler.tuning import Choose, Tuning
 if TYPE_CHECKING:
     from neo_magics.api.compiler_options import CompilerOptions
     from neo_magics.api.devices import Device
+    from neo_magics.artifact.manifest import TensorSpec
 
 Emit = Callable[[Event], None]
 PROGRESS_EVERY = 0.2  # seconds between progress events
@@ -55,6 +61,7 @@ class CompileRequest:
 
     `folder` is the unpacked model archive, `out` an existing empty folder. `source_digest` is the archive's,
     "" where it is not known. `dump` is a folder for the module after each pass.
+    `calibration` gives, for int8, the inputs of some calls.
     """
 
     folder: Path
@@ -67,17 +74,30 @@ class CompileRequest:
     source_digest: str = ""
     dump: Path | None = None
     tuning: Tuning | None = None
+    calibration: Callable[[Sequence[TensorSpec]], Sequence[Arrays]] = lambda _specs: ()
 
 
-def passes(target: CpuTarget, observe: Callable[[KernelReport], None], choose: Choose) -> list[Any]:
-    """The pipeline: every pass in its order, from what a front end imports to what the VM runs."""
-    return [*graph_passes(target, choose), *kernel_passes(target, observe)]
+def passes(
+    target: CpuTarget,
+    observe: Callable[[KernelReport], None],
+    choose: Choose,
+    ranges: Sequence[Range] | None = None,
+) -> list[Any]:
+    """The pipeline: every pass in its order, from what a front end imports to what the VM runs.
+
+    `ranges` are what `measure_ranges` found, for int8.
+    """
+    return [*graph_passes(target, choose, ranges), *kernel_passes(target, observe)]
 
 
-def graph_passes(target: CpuTarget, choose: Choose) -> list[Any]:
+def graph_passes(target: CpuTarget, choose: Choose, ranges: Sequence[Range] | None = None) -> list[Any]:
     """What works on operators."""
+    return [*simplify(target), *lower_precision(target, ranges), *pack(target, choose)]
+
+
+def simplify(target: CpuTarget) -> list[Any]:
+    """Phase 1: what is known now is not computed later."""
     return [
-        # Phase 1: what is known now is not computed later.
         LowerRecurrent(target.machine),
         relax.transform.CanonicalizeBindings(),
         relax.transform.DeadCodeElimination(["main"]),
@@ -90,8 +110,21 @@ def graph_passes(target: CpuTarget, choose: Choose) -> list[Any]:
         MergeProjections(target.machine),
         FuseAttention(target.machine),
         relax.transform.DeadCodeElimination(["main"]),
-        # Phase 2: layouts that fit the vectors, chosen over the whole graph.
+    ]
+
+
+def lower_precision(target: CpuTarget, ranges: Sequence[Range] | None) -> list[Any]:
+    """Products in a lower precision, where that was asked for."""
+    if target.precision == "bfloat16":
+        return [RoundToBfloat16(target.machine)]
+    return [QuantizeProducts(target.machine, ranges)] if ranges is not None else []
+
+
+def pack(target: CpuTarget, choose: Choose) -> list[Any]:
+    """Phase 2: layouts that fit the vectors, chosen over the whole graph."""
+    return [
         PackConvolutions(target.machine, strict=target.strict, choose=choose),
+        PackDotMatmuls(target.machine),
         PackMatmuls(target.machine, choose),
         FlattenRows(),
         LowerNorms(target.machine),
@@ -144,15 +177,22 @@ def compile_model(request: CompileRequest, emit: Emit) -> Manifest:
     target = resolve_target(request.device, request.options)
     with stages.run("import", f"{request.framework} for {target.tvm.attrs.get('mcpu', 'generic')}"):
         imported = import_model(request.folder, request.framework, request.input_config, request.options)
+    ranges: Sequence[Range] | None = None
+    if target.precision == "int8":
+        with stages.run("calibrate"):
+            ranges = measure_ranges(imported.module, target, request.calibration(imported.inputs), emit)
     choose = _tuned(request.tuning, imported.module, target, stages)
     with stages.run("optimize"):
-        lowered = optimize(imported.module, target, emit, dump=request.dump, choose=choose)
+        lowered = optimize(imported.module, target, emit, dump=request.dump, choose=choose, ranges=ranges)
     if request.tuning is not None:
         request.tuning.conclude(choose)
     with stages.run("build"):
         params = write_params([tensor.numpy() for tensor in lowered.weights], request.out)
         library = build_library(with_ruler(lowered.module, target.machine), target, request.out)
         lowered.kernels.write(request.out)
+    precision = describe_precision(target.precision, lowered.kernels)
+    if precision:
+        emit(LogLine(f"build: {precision_text(precision)}."))
     manifest = Manifest(
         name=request.name,
         framework=request.framework,
@@ -168,6 +208,7 @@ def compile_model(request: CompileRequest, emit: Emit) -> Manifest:
         stages=stages.seconds,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         classes=imported.classes,
+        precision=precision,
     )
     return manifest.write(request.out)
 
@@ -198,6 +239,23 @@ class Lowered:
     kernels: KernelTable
 
 
+def measure_ranges(
+    module: tvm.IRModule, target: CpuTarget, samples: Sequence[Arrays], emit: Emit
+) -> Sequence[Range]:
+    """What `calibrate` finds for `optimize`, by the same pipeline in float32."""
+    module, _sources = take_sources(module)
+    choose = Choose()
+
+    def compiled(observer: tvm.IRModule) -> tuple[tvm.IRModule, list[Any]]:
+        steps = [*pack(target, choose), *kernel_passes(target, lambda _report: None)]
+        lowered = tvm.transform.Sequential(steps)(observer)
+        return lowered, list(lowered.attrs[WEIGHTS])
+
+    with compiler_errors("calibrate"), target.tvm, tvm.transform.PassContext(opt_level=3):
+        simplified = tvm.transform.Sequential(simplify(target))(module)
+        return calibrate(simplified, target, samples, compiled, emit)
+
+
 def optimize(
     module: tvm.IRModule,
     target: CpuTarget,
@@ -205,6 +263,7 @@ def optimize(
     *,
     dump: Path | None = None,
     choose: Choose | None = None,
+    ranges: Sequence[Range] | None = None,
 ) -> Lowered:
     """Run the pipeline over an imported module. Raises `CompilationError` where a pass fails.
 
@@ -218,7 +277,7 @@ def optimize(
         target.tvm,
         tvm.transform.PassContext(opt_level=3, instruments=instruments),
     ):
-        lowered = tvm.transform.Sequential(passes(target, kernels, choose or Choose()))(module)
+        lowered = tvm.transform.Sequential(passes(target, kernels, choose or Choose(), ranges))(module)
     emit(LogLine("optimize: " + ", ".join(f"{name} {t:.2f} s" for name, t in timings.slowest(SLOWEST))))
     table = _kernel_table(origins, costs, kernels, target)
     return Lowered(lowered, list(lowered.attrs[WEIGHTS]), table)

@@ -8,13 +8,14 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import tvm
 from tvm.target import Target, codegen
 
+from neo_magics.compiler.kernels.dots import PRECISIONS
 from neo_magics.compiler.machine import Machine, describe
 from neo_magics.errors import TargetError
 
@@ -34,7 +35,8 @@ _VECTOR_FEATURES = (
 class CpuTarget:
     """A CPU to compile for: TVM's target, and the facts that passes and schedules ask for.
 
-    `strict`: no arithmetic that rounds otherwise than the source model's plain sums.
+    `strict`: no arithmetic that rounds otherwise than the source model's plain sums. `precision`: the
+    dtype of products with constants, "float32", or one that the machine has an instruction for.
     """
 
     tvm: Target
@@ -43,6 +45,7 @@ class CpuTarget:
     mcpu: str
     mattr: tuple[str, ...]
     strict: bool = False
+    precision: str = "float32"
 
 
 def resolve_target(device: Device, options: CompilerOptions) -> CpuTarget:
@@ -71,7 +74,23 @@ def resolve_target(device: Device, options: CompilerOptions) -> CpuTarget:
     extra = {"mattr": list(mattr)} if mattr else {}
     target = Target({**base, **extra, **({"num-cores": cores} if cores else {})})
     machine = describe(device.triple, codegen.llvm_get_cpu_features(target), cores)
-    return CpuTarget(target, machine, device.triple, mcpu, mattr, options.strict)
+    machine = replace(machine, dots=_instructions(options.precision, machine, device.name))
+    return CpuTarget(target, machine, device.triple, mcpu, mattr, options.strict, options.precision)
+
+
+def _instructions(precision: str, machine: Machine, device: str) -> tuple[str, ...]:
+    """What kernels may use of the machine's instructions for narrow numbers: those that were asked for.
+
+    Refuse what the target has no instruction for: it would lose digits there and be no faster.
+    """
+    if precision == "float32":
+        return ()
+    if PRECISIONS[precision].name in machine.dots:
+        return (PRECISIONS[precision].name,)
+    raise TargetError(
+        f"{device} has no instructions for {precision} products: it needs {PRECISIONS[precision].needs}.",
+        hint="Leave the dtype out to compute in float32, or name a CPU that has them with mcpu.",
+    )
 
 
 def _check_dtype(options: CompilerOptions) -> None:

@@ -16,21 +16,25 @@ import sys
 import time
 import traceback
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neo_magics.api.events import Event, LogLine, StageEvent
 from neo_magics.errors import CompilationError, NeoMagicsError, ResourceError, failure_reason
 from neo_magics.jobs import compile_stages as stages
+from neo_magics.jobs.calibration import calibration_calls
 from neo_magics.jobs.compile_context import CompileContext, archive_stem
 from neo_magics.jobs.emitter import Emitter, take_standard_output
 from neo_magics.jobs.work_folder import WorkFolder
 from neo_magics.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-_COMPILER_STAGES = ("import", "tune", "optimize", "build")
+    from neo_magics.artifact.manifest import TensorSpec
+
+_COMPILER_STAGES = ("import", "calibrate", "tune", "optimize", "build")
 _TEXT_CHARACTERS = 500
 _ON_TORCH = ("PYTORCH", "KERAS")  # frameworks whose models are imported through PyTorch
 # Thousands of modules are loaded for good and a short life follows: Python's usual thresholds cost a seventh
@@ -59,8 +63,15 @@ def compile_model(context: CompileContext) -> None:
         name=archive_stem(context.input_uri),
         source_digest=context.archive_digest,
         tuning=context.tuning,
+        calibration=partial(_calibration, context),
     )
     context.manifest = compile_model(request, _with_loading(context.emit, loading))
+
+
+def _calibration(context: CompileContext, specs: Sequence[TensorSpec]) -> list[Any]:
+    """The arrays of each call, in the order of the inputs."""
+    calls = calibration_calls(context.source, specs)
+    return [[call[spec.name] for spec in specs] for call in calls]
 
 
 def _with_loading(emit: Emitter, seconds: float) -> Callable[[Event], None]:

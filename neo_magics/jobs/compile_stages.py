@@ -133,6 +133,7 @@ def _report(context: CompileContext) -> dict[str, Any]:
         "weights_bytes": sum(spec.nbytes for spec in manifest.params),
         "derived_input_config": input_config.render(shapes),
         "verification": manifest.verification,
+        "precision": dict(manifest.precision),
         "not_verified": context.not_verified,
         "tuning": context.tuning.report if context.tuning else {},
         "versions": dict(manifest.versions),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from neo_magics.api.events import LogLine
 from neo_magics.capture.archive import read_example_inputs
 from neo_magics.errors import ArtifactError, InputError, NeoMagicsError
+from neo_magics.jobs.calibration import calibration_calls
 
 if TYPE_CHECKING:
     from neo_magics.artifact.manifest import Manifest, TensorSpec
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     Arrays = Mapping[str, np.ndarray[Any, Any]]
 
 SEED = 20_24
+CALIBRATION_CALLS = 16  # that are verified too
 _FREE_BATCH = 2  # not 1: a batch that was fixed by mistake shows
 _FREE_OTHER = 32
 
@@ -36,25 +39,27 @@ def verify_artifact(context: CompileContext) -> None:
         context.emit(LogLine(f"Not verified: {reason}"))
         return
     inputs, kind = _inputs(context)
-    reference, versions, rounding = _reference(context, inputs)
+    more = list(islice(calibration_calls(context.source, context.manifest.inputs), CALIBRATION_CALLS))
+    (reference, *others), versions, rounding = _references(context, [inputs, *more])
     from neo_magics.runtime.verify import verify
 
     options = context.options
+    kind += f" and {len(more)} calibration" if more else ""
     found = verify(
         context.out,
         inputs,
         reference,
         tolerance=options.tolerance,
+        precision=options.precision,
         rounding=rounding,
         threads=options.threads,
+        more=list(zip(more, others, strict=True)),
     )
     said = found.for_manifest(tolerance=options.tolerance, inputs=kind, reference=versions)
     if rounding:
         said["rounding"] = rounding
     context.manifest = replace(context.manifest, verification=said)
-    context.emit(
-        LogLine(f"Largest difference from {versions}: {found.max_abs_difference:.2g}, on {kind} inputs.")
-    )
+    context.emit(LogLine(f"{found.sentence(versions)}, on {kind} inputs."))
 
 
 def example_inputs(specs: Sequence[TensorSpec], *, seed: int = SEED) -> dict[str, np.ndarray[Any, Any]]:
@@ -102,10 +107,10 @@ def _inputs(context: CompileContext) -> tuple[dict[str, np.ndarray[Any, Any]], s
     return example_inputs(specs), "generated"
 
 
-def _reference(
-    context: CompileContext, inputs: Arrays
-) -> tuple[dict[str, np.ndarray[Any, Any]], str, dict[str, float]]:
-    """The source model's outputs, what computed them, as "onnxruntime 1.32.0", and its outputs' rounding."""
+def _references(
+    context: CompileContext, calls: Sequence[Arrays]
+) -> tuple[list[dict[str, np.ndarray[Any, Any]]], str, dict[str, float]]:
+    """The source model's outputs of each call, what computed them, as "onnxruntime 1.32.0", and rounding."""
     from neo_magics.capture.source import open_source, rounding
 
     options = context.options
@@ -113,7 +118,7 @@ def _reference(
         context.source, context.framework, threads=options.threads, trust_pickle=options.trust_pickle
     )
     try:
-        outputs = source.run(inputs)
+        outputs = [source.run(inputs) for inputs in calls]
     except NeoMagicsError:
         raise
     except (RuntimeError, ValueError, TypeError, IndexError) as error:

@@ -117,7 +117,8 @@ class CompileMagic:
         from neo_magics.compilation import Target, capture_for, job_name, submit
 
         backend = self._owner.backend_for(args.backend)
-        options = _options(args)
+        data = resolve(args.calibrate, self._shell.user_ns, "--calibrate") if args.calibrate else None
+        options = {**_options(args), "calibration": data}
         inputs = resolve(args.input, self._shell.user_ns, "--input") if args.input else None
         archive = capture_for(backend, model, inputs=inputs, input_shape=args.input_shape, **options)
         targets = self._targets(args)

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from neo_magics.errors import UsageError
 
-DTYPES = ("float32", "float64", "float16", "int64", "int32", "int16", "int8", "uint8", "bool")
+DTYPES = ("bf16", "int8", "float32", "float64", "float16", "int64", "int32", "int16", "uint8", "bool")
 BACKENDS = ("local", "sagemaker")
 
 
@@ -47,9 +47,16 @@ COMPILE = (
     Option(("--framework",), "framework of a model file", "NAME", values="frameworks"),
     Option(
         ("--dtype",),
-        "data type of the model's inputs, where the model does not say it",
+        "bf16, int8: compute in that precision, where the target has it, with inputs and outputs as they "
+        "are; any other: the type of the inputs, where the model does not say it",
         "DTYPE",
         values="dtypes",
+    ),
+    Option(
+        ("--calibrate",),
+        "typical inputs for --dtype int8: an array of many rows, or a list of examples",
+        "VALUE",
+        values="variables",
     ),
     Option(("--mcpu",), "CPU to generate code for, such as skylake-avx512 or native", "CPU"),
     Option(("--mattr",), "CPU features to add or remove, such as +neon", "FEATURES"),

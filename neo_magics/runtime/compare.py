@@ -58,7 +58,7 @@ def compare(
         rows = rows_per_call(inputs, specs)
         with Measurement([before, *rivals], conditions, Path(scratch), progress or _quiet) as measurement:
             measurement.give(first_call(inputs, rows))
-            differences = _differences(measurement, [_rounding(side) for side in rivals])
+            differences = _differences(measurement, [_known(side) for side in rivals])
             if labels is not None:
                 measurement.evaluate(inputs, _labels(labels), rows)
             measurement.time()
@@ -78,39 +78,43 @@ def _labels(labels: Any) -> Any:
 
 
 def _differences(
-    measurement: Measurement, roundings: Sequence[Mapping[str, float] | None]
+    measurement: Measurement, known: Sequence[tuple[Mapping[str, Any], Mapping[str, float] | None]]
 ) -> list[dict[str, Any]]:
-    """Each side's outputs against the first's."""
+    """Each side's outputs against the first's; `known` is each one's precision and rounding."""
     from neo_magics.runtime.exchange import load_arrays
 
     expected, *results = map(load_arrays, measurement.outputs())
-    pairs = zip(results, roundings, strict=True)
-    return [_difference(expected, found, rounding) for found, rounding in pairs]
+    return [_difference(expected, found, *each) for found, each in zip(results, known, strict=True)]
 
 
-def _rounding(side: Side) -> Mapping[str, float] | None:
-    """What the verification of an artifact found that its data type rounds."""
+def _known(side: Side) -> tuple[Mapping[str, Any], Mapping[str, float] | None]:
+    """Of an artifact, its precision and what its verification found that its data type rounds."""
     from neo_magics.runtime.loading import opened
 
     if side.kind != ARTIFACT:
-        return None
+        return {}, None
     with opened(side.folder) as folder:
-        return (Manifest.read(folder).verification or {}).get("rounding")
+        manifest = Manifest.read(folder)
+        return manifest.precision, (manifest.verification or {}).get("rounding")
 
 
 def _difference(
-    expected: dict[str, Any], results: dict[str, Any], rounding: Mapping[str, float] | None
+    expected: dict[str, Any],
+    results: dict[str, Any],
+    precision: Mapping[str, Any],
+    rounding: Mapping[str, float] | None,
 ) -> dict[str, Any]:
     from neo_magics.runtime.numerics import differences
 
     if set(expected) != set(results) and len(expected) == len(results):
         expected = dict(zip(results, expected.values(), strict=True))  # the frameworks name them differently
-    found = differences(expected, results, rounding=rounding)
+    found = differences(expected, results, precision=str(precision.get("dtype", "")), rounding=rounding)
     return {
         "max_abs": max((each.max_abs for each in found), default=0.0),
         "max_rel": max((each.max_rel for each in found), default=0.0),
         "within_tolerance": not any(each.problem for each in found),
         "outputs": [each.to_dict() for each in found],
+        "precision": dict(precision),
     }
 
 

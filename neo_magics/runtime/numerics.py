@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,7 @@ DEFAULT_TOLERANCES = {
     "float32": Tolerance(1e-5, 1e-3),
     "float16": Tolerance(1e-3, 1e-2),
     "bfloat16": Tolerance(1e-3, 5e-2),
+    "int8": Tolerance(1e-3, 1e-1),  # of products; it is no output's own dtype
 }
 EXACT = Tolerance(0.0, 0.0)  # integers and booleans
 
@@ -41,11 +42,14 @@ EXACT = Tolerance(0.0, 0.0)  # integers and booleans
 def tolerance_for(dtype: str, precision: str = "", relative: float | None = None) -> Tolerance:
     """The tolerance for an output of `dtype`, computed in `precision` where that is lower.
 
+    A lower precision widens the relative part only: outputs can be small as a whole.
+
     `relative` is the user's and replaces the relative part, also for integers.
     """
-    default = DEFAULT_TOLERANCES.get(dtype, EXACT)
+    default = EXACT if dtype == "int8" else DEFAULT_TOLERANCES.get(dtype, EXACT)
     if default is not EXACT and precision in DEFAULT_TOLERANCES:
-        default = max(default, DEFAULT_TOLERANCES[precision], key=lambda tolerance: tolerance.relative)
+        lower = DEFAULT_TOLERANCES[precision]
+        default = Tolerance(default.absolute, max(default.relative, lower.relative))
     return default if relative is None else Tolerance(default.absolute, relative)
 
 
@@ -54,7 +58,8 @@ class Difference:
     """One output against its reference. `problem` is "" where it passes, else what is wrong.
 
     `max_abs` is the largest |difference|; `max_rel` the same as a share of `scale`, the largest finite
-    |reference|; `limit` what `max_abs` may be.
+    |reference|; `limit` what `max_abs` may be. `agreement`: for an output [rows, classes], the share of rows
+    whose largest element is in the reference's place.
     """
 
     name: str
@@ -63,6 +68,7 @@ class Difference:
     scale: float = 0.0
     limit: float = 0.0
     problem: str = ""
+    agreement: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -107,7 +113,25 @@ def _difference(
     apart = np.abs(np.subtract(wide_got, wide_expected, where=finite, out=np.zeros_like(wide_expected)))
     max_abs = float(np.max(apart, initial=0.0))
     problem = _size_problem(apart, max_abs, limit, scale) if max_abs > limit else ""
-    return Difference(name, max_abs, max_abs / scale if scale else max_abs, scale, limit, problem)
+    share = max_abs / scale if scale else max_abs
+    return Difference(name, max_abs, share, scale, limit, problem, agreement(expected, got))
+
+
+def worst_of(calls: Sequence[Sequence[Difference]]) -> list[Difference]:
+    """The differences of several calls as one for each output: the worst, with the agreement of all."""
+    worst = []
+    for each in zip(*calls, strict=True):
+        agreed = [difference.agreement for difference in each if difference.agreement is not None]
+        found = max(each, key=lambda difference: (bool(difference.problem), difference.max_rel))
+        worst.append(replace(found, agreement=float(np.mean(agreed)) if agreed else None))
+    return worst
+
+
+def agreement(expected: Array, got: Array) -> float | None:
+    """The share of rows that name the same class, for floats of two dimensions; else None."""
+    if expected.ndim != 2 or expected.dtype.kind != "f" or min(expected.shape) < 1 or expected.shape[1] < 2:
+        return None
+    return float(np.mean(expected.argmax(axis=1) == got.argmax(axis=1)))
 
 
 def _form_problem(expected: Array, got: Array | None) -> str:

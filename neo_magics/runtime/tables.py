@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from neo_magics.runtime.description import size_text
 
@@ -25,6 +25,7 @@ def comparison_text(comparison: Comparison) -> str:
         *map(_rival, comparison.others),
         f"Largest difference of the outputs: {difference['max_abs']:.2g}"
         + ("." if difference["within_tolerance"] else ", which is over tolerance."),
+        *precision_lines(difference),
         conditions,
     ]
     return "\n".join(lines)
@@ -32,10 +33,26 @@ def comparison_text(comparison: Comparison) -> str:
 
 def _rival(rival: Rival) -> str:
     low, high = rival.ratio_interval
-    return (
+    lines = [
         f"{rival.side.label}: {rival.verdict} (95 % interval of the ratio: {low:.2f} to {high:.2f}), largest "
-        f"difference of the outputs {rival.difference['max_abs']:.2g}."
-    )
+        f"difference of the outputs {rival.difference['max_abs']:.2g}.",
+        *precision_lines(rival.difference),
+    ]
+    return " ".join(lines)
+
+
+def precision_lines(difference: Mapping[str, Any]) -> list[str]:
+    """For a model that computes in a narrow dtype: how much of it, what was allowed, and the classes."""
+    precision = difference.get("precision")
+    if not precision:
+        return []
+    worst = max(difference["outputs"], key=lambda output: output["max_abs"], default={"limit": 0.0})
+    agreed = [each["agreement"] for each in difference["outputs"] if each.get("agreement") is not None]
+    classes = "".join(f" {share:.1%} of the top classes agree." for share in agreed)
+    return [
+        f"{precision['share']:.0%} of the arithmetic is in {precision['dtype']}; "
+        f"a difference up to {worst['limit']:.2g} is allowed.{classes}"
+    ]
 
 
 def side_rows(sides: Sequence[SideResult]) -> list[str]:

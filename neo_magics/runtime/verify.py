@@ -1,6 +1,6 @@
 """The numerical check of decision 4: the compiled model, run alone in a fresh process, against its source.
 
-    python -m neo_magics.runtime.verify FOLDER INPUTS.npz REFERENCE.npz
+    python -m neo_magics.runtime.verify FOLDER INPUTS.npz REFERENCE.npz [INPUTS.npz REFERENCE.npz …]
 
 prints one JSON object and exits with 0 where every output passes, 1 where one does not, 2 where it could not
 run. The process loads neither the compiler nor a framework, so that it sees what a device would see, and a
@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,22 @@ class Verification:
     seconds: float
     load_seconds: float
 
+    @property
+    def agreement(self) -> dict[str, float]:
+        """By output that names classes, the share of rows whose first class is the source model's."""
+        return {
+            output["name"]: output["agreement"]
+            for output in self.outputs
+            if output.get("agreement") is not None
+        }
+
+    def sentence(self, reference: str) -> str:
+        """The largest difference from `reference` beside what is allowed, and the agreement on classes."""
+        worst = max(self.outputs, key=lambda output: output["max_abs"], default={"limit": 0.0})
+        agreed = "".join(f", {share:.1%} of the top classes agree" for share in self.agreement.values())
+        figure, limit = self.max_abs_difference, worst["limit"]
+        return f"Largest difference from {reference}: {figure:.2g}, {limit:.2g} is allowed{agreed}"
+
     def for_manifest(self, *, tolerance: float | None, inputs: str, reference: str) -> dict[str, Any]:
         """The manifest's `verification`; `inputs` is "given" or "generated"."""
         return {
@@ -51,12 +68,13 @@ class Verification:
             "max_rel_difference": self.max_rel_difference,
             "tolerance": tolerance,
             "limits": {output["name"]: output["limit"] for output in self.outputs},
+            "agreement": self.agreement,
             "inputs": inputs,
             "reference": reference,
         }
 
 
-def verify(
+def verify(  # noqa: PLR0913 - what a comparison depends on, by name
     folder: Path,
     inputs: Mapping[str, Array],
     reference: Mapping[str, Array],
@@ -66,8 +84,12 @@ def verify(
     rounding: Mapping[str, float] | None = None,
     threads: int | None = None,
     timeout: float = TIMEOUT_SECONDS,
+    more: Sequence[tuple[Mapping[str, Array], Mapping[str, Array]]] = (),
 ) -> Verification:
     """Run the artifact in `folder` on `inputs` in a fresh process; compare with `reference`, both by name.
+
+    `more` are further inputs and their references: of each output the worst counts, and agreement is that of
+    all calls.
 
     `tolerance` replaces the relative part of `numerics.DEFAULT_TOLERANCES`; `precision` is the lowest dtype
     that the model computes in, where that is not its outputs' own; `rounding` as in `numerics.differences`.
@@ -75,9 +97,10 @@ def verify(
     tolerance, and where the process crashed.
     """
     with tempfile.TemporaryDirectory(prefix="neo-magics-verify-") as name:
-        paths = Path(name) / "inputs.npz", Path(name) / "reference.npz"
-        for path, arrays in zip(paths, (inputs, reference), strict=True):
-            save_arrays(path, arrays)
+        paths = []
+        for number, arrays in enumerate(chain((inputs, reference), *more)):
+            paths.append(Path(name) / f"{number}.npz")
+            save_arrays(paths[-1], arrays)
         options = _options(tolerance, precision, threads)
         options += [f"--rounding={json.dumps(dict(rounding))}"] if rounding else []
         answer = _run([str(folder), *map(str, paths), *options], timeout)
@@ -134,8 +157,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """The child: print the comparison as JSON."""
     parser = argparse.ArgumentParser(prog="python -m neo_magics.runtime.verify")
     parser.add_argument("folder", type=Path)
-    parser.add_argument("inputs", type=Path)
-    parser.add_argument("reference", type=Path)
+    parser.add_argument("arrays", type=Path, nargs="+", help="inputs, reference, inputs, reference, …")
     parser.add_argument("--tolerance", type=float)
     parser.add_argument("--precision", default="")
     parser.add_argument("--rounding", type=json.loads, default={})
@@ -155,25 +177,28 @@ def _check(args: argparse.Namespace) -> dict[str, Any]:
 
     keep_torch_out()
     from neo_magics.runtime.loading import load
-    from neo_magics.runtime.numerics import differences
+    from neo_magics.runtime.numerics import differences, worst_of
 
     began = time.perf_counter()
     model = load(args.folder, threads=args.threads)
     loaded = time.perf_counter()
     try:
-        results = model.run(load_arrays(args.inputs))
+        results = [model.run(load_arrays(path)) for path in args.arrays[::2]]
     except ValueError as error:
         raise ExecutionError(f"The outputs do not fit the manifest: {error}.") from error
     ran = time.perf_counter()
-    found = differences(
-        load_arrays(args.reference),
-        results,
-        precision=args.precision,
-        relative=args.tolerance,
-        rounding=args.rounding,
-    )
+    found = [
+        differences(
+            load_arrays(path),
+            result,
+            precision=args.precision,
+            relative=args.tolerance,
+            rounding=args.rounding,
+        )
+        for path, result in zip(args.arrays[1::2], results, strict=True)
+    ]
     return {
-        "outputs": [difference.to_dict() for difference in found],
+        "outputs": [difference.to_dict() for difference in worst_of(found)],
         "load_seconds": loaded - began,
         "seconds": ran - loaded,
     }

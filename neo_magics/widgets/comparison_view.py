@@ -52,8 +52,17 @@ def comparison_view(comparison: Any) -> ComparisonView:
         direction=_direction(low, high),
         certainty=_certainty(low, high),
         sides=(_side(body["before"]), *(_rival(side, figures) for side, figures in rivals)),
-        conditions=_conditions(body, [body["before"], *(side for side, _figures in rivals)]),
+        conditions=_conditions(body, [body["before"], *(side for side, _figures in rivals)])
+        + _precisions(rivals),
     )
+
+
+def _precisions(rivals: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> str:
+    """Of models in a narrow dtype: how much of each, what was allowed, and how far its classes agree."""
+    from neo_magics.runtime.tables import precision_lines
+
+    told = [(side["label"], precision_lines(figures.get("difference") or {})) for side, figures in rivals]
+    return "".join(f" {label}: {line}" for label, lines in told for line in lines)
 
 
 def _certainty(low: float, high: float) -> str:

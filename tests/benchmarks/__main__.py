@@ -1,6 +1,6 @@
 """Latency, memory and compile time beside the runtimes that a user could pick instead.
 
-    python -m tests.benchmarks [--models 'resnet*'] [--peers ours,openvino] [--threads 2] [--dtype bfloat16]
+    python -m tests.benchmarks [--models 'resnet*'] [--peers ours,openvino] [--threads 2] [--dtype bf16|int8]
 
 Each peer compiles in a process of its own, is tried once, and is timed in fresh processes that take turns,
 on the same cores and with as many threads. What was compiled is kept below --folder and used again while
@@ -33,6 +33,7 @@ from tests.benchmarks.results import ModelResult
 from tests.benchmarks.suite import measure
 
 SECONDS, QUICK_SECONDS = 12.0, 2.0
+DTYPES = {"float32": "float32", "bf16": "bfloat16", "bfloat16": "bfloat16", "int8": "int8"}
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -43,7 +44,7 @@ def main(words: Sequence[str] | None = None) -> int:
         cases, peers = select(args.models), _peers(args.peers, quick=args.quick)
     except ValueError as error:
         parser.error(str(error))
-    options = Options(args.threads or default_threads(), args.dtype)
+    options = Options(args.threads or default_threads(), DTYPES[args.dtype])
     seconds = args.seconds or (QUICK_SECONDS if args.quick else SECONDS)
     results: list[ModelResult] = []
     for case in cases:
@@ -75,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--models", nargs="*", default=[], help='names or patterns; "all"; default: batch 1')
     parser.add_argument("--peers", default="", help=f"of {', '.join(PEERS)}; default: all")
     parser.add_argument("--threads", type=int, help="default: the cores of this machine")
-    parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32")
+    parser.add_argument("--dtype", choices=sorted(DTYPES), default="float32")
     parser.add_argument("--seconds", type=float, help=f"of timing for each model, default {SECONDS:.0f}")
     parser.add_argument("--quick", action="store_true", help="a short look: no TVM default, 2 s a model")
     parser.add_argument("--prepare", action="store_true", help="compile what is missing, measure nothing")

@@ -51,10 +51,10 @@ def run(
     arrays: Sequence[Array],
     target: CpuTarget,
     events: list[Event] | None = None,
-    choose: Any = None,
+    **options: Any,
 ) -> list[Array]:
-    """The outputs of the compiled module."""
-    lowered = optimize(source, target, (events if events is not None else []).append, choose=choose)
+    """The outputs of the compiled module; `options` are those of `optimize`."""
+    lowered = optimize(source, target, (events if events is not None else []).append, **options)
     with tempfile.TemporaryDirectory() as folder:
         library = build_library(lowered.module, target, Path(folder))
         executable = tvm.runtime.load_module(str(Path(folder) / library))

@@ -7,6 +7,8 @@ register tile as `TILE`.
 KERNEL = "neo_kernel"
 TILE = "neo_tile"
 
+# TVM's pattern of an operator that computes each element from the same elements of its operands.
+ELEMENTWISE = 0
 # TVM's pattern of an operator that takes element-wise followers into its kernel.
 FUSES_ELEMENTWISE = 4
 # TVM's pattern of one whose elements may come from anywhere: no convolution takes it into its kernel.

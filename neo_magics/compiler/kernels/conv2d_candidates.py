@@ -83,13 +83,17 @@ class Convolution:
         """A number for each channel."""
         return 1, shape[1], 1, 1, shape[4]
 
+    def layer(self, lanes: int) -> Layer:
+        """The sizes that decide how Winograd cuts it."""
+        inner, outer = (-(-channels // lanes) for channels in self.channels)
+        return Layer(self.batch, *self.out, inner, outer, self.taps, self.window.stride)
+
     def _winograd(self, machine: Machine) -> tuple[list[list[Any]], bool]:
         """The candidates by results of a tile, and whether the best is expected to win."""
         plain = self.window.dilation == (1, 1) and self.groups == 1
         if not plain or self.strict or self.channels[0] < machine.lanes:
             return [], False
-        inner, outer = (-(-channels // machine.lanes) for channels in self.channels)
-        layer = Layer(self.batch, *self.out, inner, outer, self.taps, self.window.stride)
+        layer = self.layer(machine.lanes)
         kinds: dict[tuple[int, int], list[Any]] = {}
         plans = ranked_plans(layer, machine)
         for plan in plans:

@@ -69,9 +69,9 @@ def ranked_plans(layer: Layer, machine: Machine) -> list[Plan]:
     return sorted(plans(layer, machine), key=lambda plan: _cost(plan, layer, machine))
 
 
-def worth_it(plan: Plan, layer: Layer, machine: Machine) -> bool:
-    """Whether `plan` is expected to be faster than the direct kernel."""
-    return _cost(plan, layer, machine) < _direct_cost(layer, machine)
+def worth_it(plan: Plan, layer: Layer, machine: Machine, *, speed: int = 1) -> bool:
+    """Whether `plan` is expected to beat the direct kernel, or one with `speed` products in place of each."""
+    return _cost(plan, layer, machine) < _direct_cost(layer, machine) / speed
 
 
 def plans(layer: Layer, machine: Machine) -> Iterator[Plan]:

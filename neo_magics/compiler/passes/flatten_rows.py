@@ -20,7 +20,7 @@ _UNARY = frozenset(
     f"relax.{name}"
     for name in (
         "nn.relu", "nn.gelu", "nn.gelu_tanh", "nn.silu", "nn.leakyrelu", "sigmoid", "tanh", "erf", "exp",
-        "sqrt", "rsqrt", "negative", "abs", "square", "clip",
+        "sqrt", "rsqrt", "negative", "abs", "square", "clip", "astype",
     )
 )  # fmt: skip
 _BINARY = frozenset(

@@ -22,8 +22,10 @@ from neo_magics.compiler.machine import Machine
 from neo_magics.compiler.passes import calls
 from neo_magics.compiler.passes.bindings import Bindings
 from neo_magics.compiler.passes.calls import Array
+from neo_magics.compiler.passes.narrow_operand import read
 from neo_magics.compiler.passes.pack_conv2d_transpose import pack_conv2d_transpose
 from neo_magics.compiler.passes.pack_depthwise import pack_depthwise
+from neo_magics.compiler.passes.pack_dot_convolutions import narrow_wins, pack_dot_conv2d
 from neo_magics.compiler.passes.packable import REWRITES
 from neo_magics.compiler.passes.packable_moves import split_piece
 from neo_magics.compiler.tuning import Choose
@@ -135,13 +137,17 @@ class Packer(PyExprMutator):  # type: ignore[misc]
             return pack_depthwise(self, call.args[0], weight, window, out_w)
         weight, groups = merge_groups(weight, groups, self.lanes)
         batch = shape[0] if isinstance(shape[0], int) else None
-        packed = self.packed(call.args[0])
+        narrow = read(call.args[0], self.lookup_binding) if self.machine.dots else None
+        value = call.args[0] if narrow is None else narrow[0]
+        packed = self.packed(value)
         inner, taps = int(shape[1]), (weight.shape[2], weight.shape[3])
         at_hand = packed is not None
         work = Convolution(batch, (inner, channels), size, taps, window, groups, at_hand, self.strict)
         # A kernel that becomes part of another one is not what would be measured.
         way = work.candidates(self.machine)[0] if expands else self.choose(work, self.machine)
-        data = self.pack(call.args[0]) if way.packs else call.args[0]
+        if narrow is not None and groups == 1 and narrow_wins(way, self.machine, narrow[1].dot):
+            return pack_dot_conv2d(self, value, weight, window, narrow[1])
+        data = self.pack(value) if way.packs else value
         operands = data, calls.make_constant(way.pack(weight))
         return self.keep(self.emit(way.compute, *operands, fuses=True, name=way.kernel), channels)
 

@@ -17,6 +17,7 @@ from neo_magics.compiler.machine import Machine
 from neo_magics.compiler.schedules.convolution import schedule_convolution
 from neo_magics.compiler.schedules.convolution_tiles import schedule_convolution_tiles
 from neo_magics.compiler.schedules.depthwise import schedule_depthwise
+from neo_magics.compiler.schedules.dots import schedule_dot_convolution, schedule_dot_matmul
 from neo_magics.compiler.schedules.joins import schedule_join
 from neo_magics.compiler.schedules.matmul import schedule_packed_matmul
 from neo_magics.compiler.schedules.reduction import schedule_any
@@ -37,6 +38,8 @@ RULES = (
     Rule("tiled convolution", schedule_convolution_tiles),
     Rule("Winograd convolution", schedule_winograd),
     Rule("packed matmul", schedule_packed_matmul),
+    Rule("narrow convolution", schedule_dot_convolution),
+    Rule("narrow matmul", schedule_dot_matmul),
     Rule("concatenation", schedule_join),
     Rule("any", schedule_any),
 )

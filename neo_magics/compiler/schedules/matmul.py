@@ -39,7 +39,7 @@ def schedule_packed_matmul(func: tirx.PrimFunc, machine: Machine) -> Schedule | 
     sch.reorder(panels, tiles, depth, row_in, vectors, lane)
     unroll_and_vectorize(sch, [row_in, vectors, lane])
     sch.reverse_compute_at(out, tiles, preserve_unit_loops=True)
-    _schedule_epilogue(sch, out, sch.get_loops(out)[2:], machine)
+    schedule_epilogue(sch, out, sch.get_loops(out)[2:], machine)
     loops.parallel(sch, [panels, tiles], operations)
     init = sch.decompose_reduction(product, depth)
     unroll_and_vectorize(sch, sch.get_loops(init)[-3:])
@@ -47,7 +47,7 @@ def schedule_packed_matmul(func: tirx.PrimFunc, machine: Machine) -> Schedule | 
     return prefetch_panels(sch, product, depth, count)
 
 
-def _schedule_epilogue(sch: Schedule, out: Block, nest: list[Loop], machine: Machine) -> None:
+def schedule_epilogue(sch: Schedule, out: Block, nest: list[Loop], machine: Machine) -> None:
     """Vectors that do not straddle the last column, where the columns allow any."""
     columns = int(sch.get(out).writes[0].source.shape[-1])
     *outer, column = nest

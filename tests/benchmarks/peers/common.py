@@ -15,6 +15,7 @@ from tests.benchmarks.models import CASES
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 OPTIONS = "options.json"
+CALIBRATION_CALLS = 8
 
 
 class UnsupportedError(Exception):
@@ -23,7 +24,9 @@ class UnsupportedError(Exception):
 
 @dataclass(frozen=True)
 class Options:
-    """What a peer is prepared for. `dtype`: what it computes in, "float32" or "bfloat16"."""
+    """What a peer is prepared for. `dtype`: what it computes in, "float32", "bfloat16" or
+    "int8"; PyTorch eager, whose outputs the others are compared with, then stays in float32.
+    """
 
     threads: int = 2
     dtype: str = "float32"
@@ -94,6 +97,19 @@ def load_module(path: Path) -> Any:
     import torch
 
     return torch.load(path, weights_only=False)
+
+
+def calibration(inputs: Arrays) -> list[Arrays]:
+    """Inputs like the case's own, which is the first: floats are normal numbers, others are kept."""
+    generator = np.random.default_rng(0)
+
+    def like(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        if array.dtype.kind != "f":
+            return array
+        return generator.standard_normal(array.shape).astype(array.dtype)
+
+    others = [{name: like(array) for name, array in inputs.items()} for _ in range(CALIBRATION_CALLS - 1)]
+    return [inputs, *others]
 
 
 class TorchCall:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.benchmarks.peers.common import Arrays, Options, Sources, numbered
+from tests.benchmarks.peers.common import Arrays, Options, Sources, UnsupportedError, numbered
 
 MODEL = "model.xml"
 
@@ -43,6 +43,8 @@ def prepare(sources: Sources, out: Path, options: Options) -> None:
     """Convert the ONNX file to IR without rounding weights, and compile it once."""
     import openvino
 
+    if options.dtype == "int8":
+        raise UnsupportedError("OpenVINO quantises through NNCF, another package.")
     openvino.save_model(openvino.convert_model(sources.need_onnx()), out / MODEL, compress_to_fp16=False)
     OpenVinoCall(out / MODEL, options.threads, options.dtype)
 

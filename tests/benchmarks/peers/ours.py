@@ -10,7 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from tests.benchmarks.peers.common import Arrays, Options, Sources, load_module, numbered
+from tests.benchmarks.peers.common import (
+    Arrays,
+    Options,
+    Sources,
+    calibration,
+    load_module,
+    numbered,
+)
 from tests.benchmarks.watch import PeakMemory
 
 ARTIFACT = "artifact"
@@ -57,7 +64,10 @@ def prepare(sources: Sources, out: Path, options: Options) -> dict[str, Any]:
 def _job(module: Any, inputs: tuple[Any, ...], options: Options) -> Any:
     import neo_magics
 
-    lower = {} if options.dtype == "float32" else {"dtype": options.dtype}
+    lower: dict[str, Any] = {} if options.dtype == "float32" else {"dtype": options.dtype}
+    if options.dtype == "int8":
+        named = {f"input{index}": tensor.numpy() for index, tensor in enumerate(inputs)}
+        lower["calibration"] = [tuple(call.values()) for call in calibration(named)]
     return neo_magics.compile(module, inputs=inputs, target="local", wait=True, **lower)
 
 
