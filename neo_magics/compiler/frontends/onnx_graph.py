@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
 STANDARD = ("", "ai.onnx")
+_SHAPE_LIKE = 1024  # elements; shapes, axes and sizes have fewer
 
 
 def opset_of(proto: Any) -> int:
@@ -66,10 +68,11 @@ def inferred_types(proto: Any) -> dict[str, Any]:
     """The TypeProto of every value, as far as ONNX's inference knows it, by name."""
     import onnx
 
+    light = _without_weights(proto)
     try:
-        known = onnx.shape_inference.infer_shapes(proto, data_prop=True)
-    except (RuntimeError, ValueError):  # over protobuf's limit, or contradictions that the import will name
-        known = proto
+        known = onnx.shape_inference.infer_shapes(light, data_prop=True)
+    except (RuntimeError, ValueError):  # contradictions, which the import will name
+        known = light
     types: dict[str, Any] = {}
     for graph in graphs_of(known.graph):
         for tensor in graph.initializer:
@@ -77,6 +80,27 @@ def inferred_types(proto: Any) -> dict[str, Any]:
         for value in (*graph.input, *graph.value_info, *graph.output):
             types[value.name] = value.type
     return types
+
+
+def _without_weights(proto: Any) -> Any:
+    """A copy of `proto` whose larger initialisers are inputs: what they hold decides no shape."""
+    import onnx
+
+    copy = type(proto)(ir_version=proto.ir_version)
+    copy.opset_import.extend(proto.opset_import)
+    copy.functions.extend(proto.functions)
+    graph, whole = copy.graph, proto.graph
+    graph.name = whole.name or "graph"
+    for field in ("node", "input", "output", "value_info", "sparse_initializer"):
+        getattr(graph, field).extend(getattr(whole, field))
+    given = {value.name for value in whole.input}
+    for tensor in whole.initializer:
+        if math.prod(tensor.dims) <= _SHAPE_LIKE and not tensor.external_data:
+            graph.initializer.append(tensor)
+        elif tensor.name not in given:
+            kind = onnx.helper.make_tensor_type_proto(tensor.data_type, tensor.dims)
+            graph.input.append(onnx.helper.make_value_info(tensor.name, kind))
+    return copy
 
 
 def element_name(element: int) -> str:

@@ -13,7 +13,8 @@ import onnx
 from neo_magics.api.compiler_options import CompilerOptions
 from neo_magics.artifact.dtypes import carried
 from neo_magics.compiler.frontends import import_model
-from tests.compiler.frontends.node_cases import PASSED, array_of, compared, structural, viewed
+from tests.compiler.frontends.node_cases import array_of, compared, structural, viewed
+from tests.compiler.frontends.node_table import PASSED
 from tests.compiler.models import run, x86_target
 
 

@@ -2,7 +2,7 @@
 
     python -m tests.compiler.frontends.node_cases [--only 'test_conv*' …] [--failing FILE] [--json FILE]
 
-prints the pass rate by operator family and what does not pass, with the reason. In scope is every case whose
+prints what passes by family as a table, and what does not pass, with the reason. In scope is every case whose
 inputs and outputs are tensors of numbers, outside the training and preview domains. Inputs that decide
 shapes (STRUCTURAL: shapes, axes, repeats) are made constants where the import refuses to take them as inputs;
 no other input is. A case that fails behind the import is compiled by TVM's default pipeline too, which tells
@@ -19,7 +19,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +27,17 @@ import numpy as np
 
 from neo_magics.artifact.dtypes import carried, is_narrow, uncarried
 from neo_magics.runtime.arrays import numpy_dtype
+from tests.compiler.frontends.node_table import (
+    EXPANDED,
+    FAILED,
+    PASSED,
+    REFUSED,
+    WRONG,
+    Outcome,
+    by_family,
+    table,
+)
 
-PASSED, REFUSED, FAILED, WRONG = "passed", "refused", "failed", "wrong"
 _DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 _TOLERANCE = {"bfloat16": {"rtol": 2e-2, "atol": 1e-2}}  # 8 bits; others: the onnx package's own
 # The inputs that decide shapes, or how often something is done, by operator. Reduce… has its axes at 1.
@@ -52,20 +61,6 @@ STRUCTURAL: dict[str, tuple[int, ...]] = {
     "Slice": (1, 2, 3, 4),
 }
 _START = "start "
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a case ended: "passed"; "refused" by the import, with a reason; "failed" or "wrong" behind it.
-
-    `default` is how TVM's default pipeline ended where ours did not pass behind the import, else "".
-    """
-
-    case: str
-    operator: str
-    result: str
-    reason: str = ""
-    default: str = ""
 
 
 def cases() -> dict[str, Any]:
@@ -94,7 +89,7 @@ def _in_scope(case: Any) -> bool:
 
 def operator_of(case: Any) -> str:
     """The operator that a case is about: cases of expanded functions are named after theirs."""
-    return str(case.model.graph.node[0].op_type if "_expanded" not in case.name else "functions, expanded")
+    return str(case.model.graph.node[0].op_type if "_expanded" not in case.name else EXPANDED)
 
 
 def structural(case: Any, known: dict[str, Any]) -> list[str]:
@@ -260,24 +255,6 @@ def _child(names: Iterable[str]) -> None:
         print(json.dumps(asdict(try_case(known[name], structural(known[name], known), target))), flush=True)
 
 
-def table(outcomes: Sequence[Outcome]) -> str:
-    """The pass rate, the operators that pass in part or not at all, and why."""
-    by_result = {name: sum(o.result == name for o in outcomes) for name in (PASSED, REFUSED, WRONG, FAILED)}
-    counts = ", ".join(f"{count} {name}" for name, count in by_result.items())
-    lines = [f"{len(outcomes)} cases: {counts} ({by_result[PASSED] / max(1, len(outcomes)):.1%} pass)"]
-    for operator in sorted({o.operator for o in outcomes if o.result != PASSED}):
-        own = [o for o in outcomes if o.operator == operator]
-        bad = [o for o in own if o.result != PASSED]
-        lines.append(f"{operator or 'crashed'}: {len(own) - len(bad)} of {len(own)} pass")
-        lines += [f"    {word}" for word in sorted({_why(o) for o in bad})]
-    return "\n".join(lines)
-
-
-def _why(outcome: Outcome) -> str:
-    worse = "; TVM's default passes" if outcome.default == PASSED else ""
-    return f"{outcome.case}: {outcome.result}, {outcome.reason}{worse}"
-
-
 def main() -> None:
     """Sweep and print, or be the child of a sweep."""
     parser = argparse.ArgumentParser(prog="python -m tests.compiler.frontends.node_cases")
@@ -295,6 +272,7 @@ def main() -> None:
         before = json.loads(args.failing.read_text())
         names &= {outcome["case"] for outcome in before if outcome["result"] != PASSED}
     outcomes = sweep(sorted(names), args.processes)
+    print(by_family(outcomes))
     print(table(outcomes))
     if args.json:
         args.json.write_text(json.dumps([asdict(outcome) for outcome in outcomes], indent=1))

@@ -48,6 +48,19 @@ def _integer_power(node: Node, x: Any, y: Any) -> Any:
     return emit(relax.op.where, gone, zero, result)
 
 
+def _modulo(node: Node) -> Any:
+    """TVM: x - floor(x / y) · y makes NaN of a number modulo infinity."""
+    x, y = node.tensor(0), node.tensor(1)
+    if node.attribute("fmod", 0) or "float" not in dtype_of(x):
+        return None
+    zero = relax.const(0, dtype_of(x))
+    rest = node.emit(relax.op.mod(x, y))  # with the sign of x; ONNX's has that of y
+    below = [node.emit(relax.op.less(each, zero)) for each in (rest, y)]
+    moved = node.emit(relax.op.logical_xor(*below))
+    moved = node.emit(relax.op.logical_and(moved, node.emit(relax.op.not_equal(rest, zero))))
+    return relax.op.where(moved, node.emit(relax.op.add(rest, y)), rest)
+
+
 def _shift(node: Node) -> Any:
     """TVM: a shift by the whole width or more leaves what the CPU makes of it; ONNX's result is 0."""
     x, y = node.tensor(0), node.tensor(1)
@@ -92,6 +105,7 @@ def _constant(node: Node) -> Any:
 
 
 CONVERTERS = {
+    "Mod": _modulo,
     "Pow": _power,
     "BitShift": _shift,
     "IsInf": _is_infinite,
