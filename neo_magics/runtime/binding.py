@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +13,8 @@ import numpy as np
 from neo_magics.artifact.manifest import TensorSpec
 from neo_magics.errors import RuntimeInputError
 from neo_magics.runtime.arrays import (
+    Array,
+    aligned_empty,
     in_dlpack,
     is_torch,
     numpy_dtype,
@@ -40,6 +43,11 @@ class Binder:
             (dtype, spec.shape) if in_dlpack(dtype) else None
             for dtype, spec in zip(dtypes, self.specs, strict=True)
         ]
+
+    @cached_property
+    def _copies(self) -> threading.local:
+        """For each thread, by an input's place: an aligned array of our own, and the tensor on its memory."""
+        return threading.local()
 
     def by_name(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
         """The values in the model's order; positional first, then by name; one dict alone is by name.
@@ -79,16 +87,24 @@ class Binder:
     def _plain_tensors(self, values: Sequence[Any]) -> list[Any] | None:
         """The usual call: arrays of just the right form, in a microsecond. None: look closer."""
         tensors = []
-        for value, plain in zip(values, self._plain, strict=True):
+        for place, (value, plain) in enumerate(zip(values, self._plain, strict=True)):
             if plain is None or type(value) is not np.ndarray:
                 return None
             if value.dtype != plain[0] or value.shape != plain[1]:
                 return None
             tensor = share_aligned(value)
-            if tensor is None:
-                return None
-            tensors.append(tensor)
+            tensors.append(self._copied(place, value) if tensor is None else tensor)
         return tensors
+
+    def _copied(self, place: int, value: Array) -> Any:
+        """The tensor of a copy, in memory that the thread's next call uses again: fresh pages are slow."""
+        kept: dict[int, tuple[Array, Any]] = vars(self._copies).setdefault("kept", {})
+        if place not in kept:
+            array = aligned_empty(value.shape, value.dtype)
+            kept[place] = array, share_aligned(array)
+        array, tensor = kept[place]
+        np.copyto(array, value)
+        return tensor
 
     def _checked_tensors(self, values: Sequence[Any]) -> list[Any]:
         sizes: dict[str, tuple[int, str]] = {}

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from neo_magics.artifact.manifest import TensorSpec
 from neo_magics.errors import RuntimeInputError
 from neo_magics.runtime import load
+from neo_magics.runtime.binding import Binder
 from tests.runtime.conftest import HELD, mlp_reference
 
 RNG = np.random.default_rng(0)
@@ -187,3 +189,18 @@ def test_the_demo_network_computes_what_its_source_computes(digits, digits_sourc
     image = RNG.random((1, 1, 8, 8), dtype="float32")
     expected = run_source(digits_source, {"image": image})["scores"]
     np.testing.assert_allclose(model(image), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_unaligned_inputs_are_copied_to_the_same_place_in_each_call():
+    binder = Binder((TensorSpec("x", X.shape, "float32"),))
+    unaligned = np.zeros(X.size + 33, "float32")
+    start = next(n for n in range(1, 33) if unaligned[n:].__array_interface__["data"][0] % 64)
+    x = unaligned[start : start + X.size].reshape(X.shape)
+    places = set()
+    for factor in (1, 2):
+        x[...] = factor * X
+        [tensor] = binder.tensors([x])
+        places.add(tensor.data_ptr())
+        np.testing.assert_array_equal(np.from_dlpack(tensor), factor * X)
+    assert len(places) == 1
+    assert places.pop() % 64 == 0

@@ -16,6 +16,8 @@ from neo_magics.compiler.schedules.loops import Block, Loop
 from neo_magics.compiler.schedules.prefetch import prefetch_panels
 from neo_magics.compiler.schedules.register_tile import unroll_and_vectorize
 
+WORTH_THREADS = 64 * 1024  # multiply-adds, in vectors; below, one thread is done before another wakes
+
 
 def schedule_packed_matmul(func: tirx.PrimFunc, machine: Machine) -> Schedule | None:
     """Matches kernels.matmul: [M, K] × [N/panel, K, panel] with an element-wise epilogue.
@@ -40,7 +42,8 @@ def schedule_packed_matmul(func: tirx.PrimFunc, machine: Machine) -> Schedule | 
     unroll_and_vectorize(sch, [row_in, vectors, lane])
     sch.reverse_compute_at(out, tiles, preserve_unit_loops=True)
     schedule_epilogue(sch, out, sch.get_loops(out)[2:], machine)
-    loops.parallel(sch, [panels, tiles], operations)
+    if operations >= WORTH_THREADS:
+        loops.parallel(sch, [panels, tiles], operations)
     init = sch.decompose_reduction(product, depth)
     unroll_and_vectorize(sch, sch.get_loops(init)[-3:])
     sch.set_scope(product, 0, "local")
