@@ -66,6 +66,7 @@ def test_int8_is_calibrated_measured_and_told(network, settings):
     assert "of the top classes agree" in text
 
 
+@pytest.mark.slow
 def test_beyond_the_bound_a_job_fails_and_says_what_to_do(network, settings):
     with pytest.raises(JobFailedError, match="largest difference") as failed:
         compiled(network, settings, dtype="bf16", tolerance=1e-7)
@@ -86,6 +87,7 @@ def test_what_does_not_go_together_is_refused_at_once(network, settings, options
         compiled(network, settings, **options)
 
 
+@pytest.mark.slow
 def test_calibration_inputs_of_another_shape_fail_the_job(network, settings):
     with pytest.raises(JobFailedError, match="do not fit the model's inputs"):
         compiled(network, settings, dtype="int8", calibration=np.zeros((4, 3, 9, 9)))
