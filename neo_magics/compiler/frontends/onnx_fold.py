@@ -11,7 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from neo_magics.compiler.frontends.onnx_graph import STANDARD, attributes_of, inferred_types, subgraphs
+from neo_magics.compiler.frontends.onnx_graph import (
+    STANDARD,
+    attributes_of,
+    element_types,
+    inferred_types,
+    subgraphs,
+)
 
 _LARGEST = 2**20  # elements of a result; weights are left to FoldConstants
 _RANDOM = (
@@ -104,23 +110,33 @@ def _measured(node: Any, kind: Any | None) -> list[Array] | None:
 
 
 def _evaluated(proto: Any, node: Any, inputs: Mapping[str, Array]) -> list[Array] | None:
-    import onnx
     from onnx.reference import ReferenceEvaluator
 
     outputs = [name for name in node.output if name]
-    graph = onnx.helper.make_graph(
-        [node],
-        "constant",
-        [onnx.helper.make_value_info(name, onnx.TypeProto()) for name in inputs],
-        [onnx.helper.make_value_info(name, onnx.TypeProto()) for name in outputs],
-    )
-    model = onnx.helper.make_model(graph, opset_imports=list(proto.opset_import), ir_version=proto.ir_version)
+    model = _model_of(proto, node, inputs, outputs)
+    types = element_types(model)
     try:
         with np.errstate(all="ignore"):
             found = ReferenceEvaluator(model).run(None, dict(inputs))
     except Exception:  # noqa: BLE001  the importer converts the node, or refuses it by name
         return None
-    if not all(isinstance(array, np.ndarray | np.generic) and np.size(array) <= _LARGEST for array in found):
-        return None
     by_name = dict(zip(outputs, map(np.asarray, found), strict=True))
+    if any(str(array.dtype) != types[name] or array.size > _LARGEST for name, array in by_name.items()):
+        return None  # NumPy has made a wider type of it
     return [by_name.get(name) for name in node.output]  # type: ignore[misc]
+
+
+def _model_of(proto: Any, node: Any, inputs: Mapping[str, Array], outputs: list[str]) -> Any:
+    """A model of one node."""
+    import onnx
+
+    given = [
+        onnx.helper.make_tensor_value_info(
+            name, onnx.helper.np_dtype_to_tensor_dtype(array.dtype), array.shape
+        )
+        for name, array in inputs.items()
+    ]
+    results = [onnx.helper.make_value_info(name, onnx.TypeProto()) for name in outputs]
+    graph = onnx.helper.make_graph([node], "constant", given, results)
+    opsets = list(proto.opset_import)
+    return onnx.helper.make_model(graph, opset_imports=opsets, ir_version=proto.ir_version)

@@ -7,12 +7,19 @@ model.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import ml_dtypes
+import numpy as np
+import onnx
 import pytest
 
+from neo_magics.api.compiler_options import CompilerOptions
+from neo_magics.compiler.frontends import import_model
 from tests.compiler.frontends.merged_cases import hold
-from tests.compiler.frontends.node_cases import cases
+from tests.compiler.frontends.node_cases import cases, viewed
+from tests.compiler.models import run, x86_target
 
 FAMILIES = {
     "casts": [
@@ -74,3 +81,28 @@ def known() -> dict[str, Any]:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_family_agrees_with_onnx(family: str, known: dict[str, Any]) -> None:
     hold(FAMILIES[family], known)
+
+
+NARROW = ("float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz", "float4_e2m1fn")
+
+
+def test_every_half_precision_number_is_rounded_to_narrow_floats_as_by_ml_dtypes(tmp_path: Path) -> None:
+    halves = np.arange(2**16, dtype="uint16").view("float16")
+    kinds = [onnx.helper.np_dtype_to_tensor_dtype(np.dtype(getattr(ml_dtypes, name))) for name in NARROW]
+    nodes = [
+        onnx.helper.make_node("Cast", ["x"], [name], to=kind, saturate=0)
+        for name, kind in zip(NARROW, kinds, strict=True)
+    ]
+    x = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT16, [2**16])
+    outputs = [
+        onnx.helper.make_tensor_value_info(name, kind, [2**16])
+        for name, kind in zip(NARROW, kinds, strict=True)
+    ]
+    graph = onnx.helper.make_graph(nodes, "casts", [x], outputs)
+    proto = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 23)], ir_version=10)
+    onnx.save(proto, tmp_path / "model.onnx")
+    imported = import_model(tmp_path, "ONNX", None, CompilerOptions())
+    for name, got in zip(NARROW, viewed(run(imported.module, [halves], x86_target()), imported), strict=True):
+        with np.errstate(all="ignore"):
+            wanted = halves.astype(getattr(ml_dtypes, name))
+        np.testing.assert_array_equal(got.astype("f4"), wanted.astype("f4"), err_msg=name)
