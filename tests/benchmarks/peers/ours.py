@@ -64,7 +64,10 @@ def prepare(sources: Sources, out: Path, options: Options) -> dict[str, Any]:
 def _job(module: Any, inputs: tuple[Any, ...], options: Options) -> Any:
     import neo_magics
 
-    lower: dict[str, Any] = {} if options.dtype == "float32" else {"dtype": options.dtype}
+    lower: dict[str, Any] = {}
+    if options.dtype != "float32":
+        # Random weights lose more digits than trained ones; the table itself says which outputs are wrong.
+        lower = {"dtype": options.dtype, "tolerance": 0.5}
     if options.dtype == "int8":
         named = {f"input{index}": tensor.numpy() for index, tensor in enumerate(inputs)}
         lower["calibration"] = [tuple(call.values()) for call in calibration(named)]
