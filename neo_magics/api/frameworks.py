@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-LOCAL_FRAMEWORKS = ("PYTORCH", "ONNX", "KERAS", "TFLITE", "DARKNET", "MXNET", "XGBOOST", "SKLEARN")
+LOCAL_FRAMEWORKS = (
+    "PYTORCH",
+    "ONNX",
+    "KERAS",
+    "TFLITE",
+    "DARKNET",
+    "MXNET",
+    "TENSORFLOW",
+    "XGBOOST",
+    "SKLEARN",
+)
 
 
 def refusal(framework: str) -> str:

@@ -14,9 +14,11 @@ _SUFFIXES = {
     "TFLITE": (".tflite",),
     "DARKNET": (".cfg",),
     "MXNET": (".params",),
+    "TENSORFLOW": (".pb", ".pbtxt"),
     "XGBOOST": (".model", ".json", ".ubj"),
     "SKLEARN": (".skops", ".joblib", ".pkl", ".txt"),
 }
+_NOTES = ("fingerprint.pb", "keras_metadata.pb")  # what TensorFlow writes beside a SavedModel
 _WORDS = {
     "PYTORCH": ("pth", "PyTorch"),
     "ONNX": ("onnx", "ONNX"),
@@ -24,6 +26,7 @@ _WORDS = {
     "TFLITE": ("tflite", "TFLite"),
     "DARKNET": ("cfg", "Darknet"),
     "MXNET": ("params", "MXNet"),
+    "TENSORFLOW": ("pb", "TensorFlow"),
     "XGBOOST": ("model", "XGBoost"),
     "SKLEARN": ("skops", "scikit-learn"),
 }
@@ -32,7 +35,8 @@ _WORDS = {
 def model_file(folder: Path, framework: str) -> Path:
     """The model file of `framework` at the root of `folder`; `InputError` for none or several."""
     suffixes = _SUFFIXES[framework]
-    found = sorted(p for p in folder.iterdir() if p.is_file() and p.suffix.lower() in suffixes)
+    files = [path for path in folder.iterdir() if path.is_file() and path.name not in _NOTES]
+    found = sorted(path for path in files if path.suffix.lower() in suffixes)
     if len(found) == 1:
         return found[0]
     word, name = _WORDS[framework]

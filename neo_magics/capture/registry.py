@@ -2,7 +2,9 @@
 
 Objects are recognised by the names of the modules that their classes come from, so that no framework is
 imported to look at an object of another. A framework is added by one file with a function
-`capture_model(model, request) -> ModelArchive` and one line in `FRAMEWORKS`.
+`capture_model(model, request) -> ModelArchive` and one line in `FRAMEWORKS`; by another package, with an
+entry point of the group "neo_magics.frameworks" that names a `Framework`. Its `capture_model` returns an
+archive of one of the API's frameworks, ONNX as a rule, so that the rest of a job is as for any other.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,8 @@ from neo_magics.api.input_config import Shape
 from neo_magics.capture.archive import ModelArchive
 from neo_magics.capture.request import CaptureRequest, Shapes
 from neo_magics.errors import CaptureError, InputError, UsageError
+
+GROUP = "neo_magics.frameworks"
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,13 @@ FRAMEWORKS = (
         "a keras.Model, .keras, .h5",
         "neo_magics.capture.keras",
     ),
-    Framework("TENSORFLOW", ("tensorflow",), (".pb", ".pbtxt"), "a tf.Module, a SavedModel folder, .pb"),
+    Framework(
+        "TENSORFLOW",
+        ("tensorflow",),
+        (".pb", ".pbtxt"),
+        "a tf.Module, a SavedModel folder, a frozen .pb",
+        "neo_magics.capture.tensorflow",
+    ),
     Framework(
         "XGBOOST",
         ("xgboost",),
@@ -84,6 +95,11 @@ FRAMEWORKS = (
 )
 
 
+def frameworks() -> tuple[Framework, ...]:
+    """Those of other packages first, so that one can take a class for itself, then our own."""
+    return (*(entry.load() for entry in entry_points(group=GROUP)), *FRAMEWORKS)
+
+
 def capture(
     model: Any,
     *,
@@ -106,7 +122,7 @@ def capture(
     request = CaptureRequest(inputs, parse_shapes(input_shape), portable, trust_pickle)
     chosen = _named(framework) if framework else recognise(model)
     if not chosen.module:
-        working = [entry.name for entry in FRAMEWORKS if entry.module]
+        working = [entry.name for entry in frameworks() if entry.module]
         raise CaptureError(
             f"{chosen.name} models are not yet supported locally.",
             hint=f"Use --backend sagemaker, or convert the model to one of {', '.join(working)}.",
@@ -126,7 +142,7 @@ def recognise(model: Any) -> Framework:
     if found:
         return found
     what = str(model) if isinstance(model, str | Path) else f"an object of {_qualified(type(model))}"
-    known = "; ".join(f"{entry.name}: {entry.takes}" for entry in reversed(FRAMEWORKS))
+    known = "; ".join(f"{entry.name}: {entry.takes}" for entry in reversed(frameworks()))
     raise CaptureError(f"No framework is known for {what}.", hint=f"Known: {known}.")
 
 
@@ -150,16 +166,16 @@ def _plain(given: Any) -> Any:
 
 
 def _named(name: str) -> Framework:
-    found = next((entry for entry in FRAMEWORKS if entry.name == name.upper()), None)
+    found = next((entry for entry in frameworks() if entry.name == name.upper()), None)
     if found is None:
-        names = ", ".join(entry.name for entry in FRAMEWORKS)
+        names = ", ".join(entry.name for entry in frameworks())
         raise UsageError(f"There is no framework {name!r}.", hint=f"One of {names}.")
     return found
 
 
 def _by_class(cls: type) -> Framework | None:
     roots = {base.__module__.partition(".")[0] for base in cls.__mro__}
-    return next((entry for entry in FRAMEWORKS if roots & set(entry.roots)), None)
+    return next((entry for entry in frameworks() if roots & set(entry.roots)), None)
 
 
 def _by_path(path: Path) -> Framework | None:
@@ -170,7 +186,7 @@ def _by_path(path: Path) -> Framework | None:
         return _named("TENSORFLOW") if is_saved_model else None
     if path.name.endswith("-symbol.json"):
         return _named("MXNET")
-    return next((entry for entry in FRAMEWORKS if path.suffix.lower() in entry.suffixes), None)
+    return next((entry for entry in frameworks() if path.suffix.lower() in entry.suffixes), None)
 
 
 def _qualified(cls: type) -> str:

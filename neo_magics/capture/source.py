@@ -23,6 +23,7 @@ _SOURCES = {
     "TFLITE": "neo_magics.capture.source_tflite",
     "DARKNET": "neo_magics.capture.source_darknet",
     "MXNET": "neo_magics.capture.source_mxnet",
+    "TENSORFLOW": "neo_magics.capture.source_tensorflow",
     "XGBOOST": "neo_magics.capture.source_xgboost",
     "SKLEARN": "neo_magics.capture.source_sklearn",
 }

@@ -18,6 +18,7 @@ _SOURCE_LABELS = {
     "TFLITE": "LiteRT",
     "DARKNET": "Darknet",
     "MXNET": "ONNX Runtime",  # MXNet itself cannot be installed beside this package
+    "TENSORFLOW": "TensorFlow",
     "XGBOOST": "XGBoost",
     "SKLEARN": "scikit-learn",
 }

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from neo_magics.capture import capture
-from neo_magics.capture.registry import FRAMEWORKS, parse_shapes, recognise
+from neo_magics.capture.registry import FRAMEWORKS, Framework, parse_shapes, recognise
 from neo_magics.errors import CaptureError, UsageError
 
 NEO = {"TENSORFLOW", "KERAS", "MXNET", "ONNX", "PYTORCH", "XGBOOST", "TFLITE", "DARKNET", "SKLEARN"}
@@ -24,16 +24,21 @@ def test_all_nine_frameworks_of_neo_are_known() -> None:
     assert {entry.name for entry in FRAMEWORKS} == NEO
 
 
+def test_each_framework_can_be_captured_here() -> None:
+    assert all(entry.module for entry in FRAMEWORKS)
+
+
 @pytest.mark.parametrize(
     ("module", "framework"),
     [
+        ("keras.src.models", "KERAS"),
         ("tensorflow.python.module", "TENSORFLOW"),
+        ("mxnet.gluon", "MXNET"),
+        ("tflite.Model", "TFLITE"),
     ],
 )
-def test_other_frameworks_are_refused_by_name(module: str, framework: str) -> None:
-    with pytest.raises(CaptureError, match=f"{framework} models are not yet supported locally") as caught:
-        capture(of_module(module))
-    assert "sagemaker" in caught.value.hint
+def test_objects_are_known_by_the_module_of_their_class(module: str, framework: str) -> None:
+    assert recognise(of_module(module)).name == framework
 
 
 def test_an_estimator_of_xgboost_is_xgboost_s_and_not_scikit_learn_s() -> None:
@@ -46,11 +51,40 @@ def test_a_keras_model_with_the_torch_backend_is_keras() -> None:
     assert recognise(of_module("keras.src.models", torch_module)).name == "KERAS"
 
 
-@pytest.mark.parametrize("name", ["m.pb"])
-def test_files_of_other_frameworks_are_refused_by_name(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "framework"),
+    [("m.pb", "TENSORFLOW"), ("m.h5", "KERAS"), ("m.cfg", "DARKNET"), ("net-symbol.json", "MXNET")],
+)
+def test_files_are_known_by_their_names(tmp_path: Path, name: str, framework: str) -> None:
     (tmp_path / name).write_bytes(b"x")
-    with pytest.raises(CaptureError, match="not yet supported locally"):
-        capture(tmp_path / name)
+    assert recognise(tmp_path / name).name == framework
+    assert recognise((tmp_path / name, tmp_path / "other")).name == framework
+
+
+def test_the_bytes_of_a_tflite_model_are_known() -> None:
+    assert recognise(b"\x1c\0\0\0TFL3").name == "TFLITE"
+
+
+def test_a_package_adds_a_framework_by_an_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
+    added = Framework("PADDLE", ("paddle",), (".pdmodel",), "a paddle.nn.Layer", "paddle_neo.capture")
+    asked: list[str] = []
+
+    class Entry:
+        name = "paddle"
+
+        def load(self) -> Framework:
+            return added
+
+    def entry_points(*, group: str) -> list[Entry]:
+        asked.append(group)
+        return [Entry()]
+
+    monkeypatch.setattr("neo_magics.capture.registry.entry_points", entry_points)
+    assert recognise(of_module("paddle.nn.layer")) is added
+    assert asked == ["neo_magics.frameworks"]
+    with pytest.raises(CaptureError) as caught:
+        capture({})
+    assert "PADDLE: a paddle.nn.Layer" in caught.value.hint
 
 
 def test_an_unknown_object_lists_what_is_known() -> None:

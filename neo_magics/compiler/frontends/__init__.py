@@ -23,6 +23,7 @@ _IMPORTERS = {
     "TFLITE": "neo_magics.compiler.frontends.tflite",
     "DARKNET": "neo_magics.compiler.frontends.darknet",
     "MXNET": "neo_magics.compiler.frontends.mxnet",
+    "TENSORFLOW": "neo_magics.compiler.frontends.tensorflow",
     "XGBOOST": "neo_magics.compiler.frontends.xgboost",
     "SKLEARN": "neo_magics.compiler.frontends.sklearn",
 }

@@ -9,6 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from neo_magics.api.devices import DEVICES, PLATFORMS
+from neo_magics.api.frameworks import LOCAL_FRAMEWORKS
 from tests.jobs.contract.operations import ROLE, create_request
 
 
@@ -83,11 +84,10 @@ def test_every_platform_is_accepted_or_refused_with_its_reason(
         assert PLATFORMS[key].refused in message
 
 
-@pytest.mark.parametrize("framework", ["TENSORFLOW"])
-def test_frameworks_that_are_not_compiled_for_are_refused_by_name(sagemaker: Any, framework: str) -> None:
-    message = refusal(sagemaker, with_input(Framework=framework))
-    assert f"{framework} is not yet supported locally" in message
-    assert "at 'inputConfig.framework'" in message
+def test_no_framework_of_the_api_is_refused() -> None:
+    assert set(LOCAL_FRAMEWORKS) == {
+        "TENSORFLOW", "KERAS", "MXNET", "ONNX", "PYTORCH", "XGBOOST", "TFLITE", "DARKNET", "SKLEARN"
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
