@@ -26,6 +26,10 @@ def import_folder(folder: Path, input_config: InputConfig | None, options: Compi
         said = convert(folder, out, trust=options.trust_pickle)
         proto = onnx.load(str(out))
     specs = tensor_infos(said)
+    for value, spec in zip(proto.graph.input, specs, strict=True):
+        for dim, size in zip(value.type.tensor_type.shape.dim, spec.shape, strict=True):
+            if isinstance(size, str):
+                dim.dim_param = size
     shapes = _shapes(specs, input_config)
     return import_proto(proto, shapes, options, "TENSORFLOW", f"tensorflow {said['version']}")
 
