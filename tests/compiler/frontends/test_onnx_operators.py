@@ -34,12 +34,15 @@ FAMILIES = {
         "pow_types_float32_int64", "pow_types_int64_int64", "pow_types_int32_float32", "celu_bfloat16",
     ],
     "indexing": [
-        "constant_pad_axes", "eyelike_with_dtype", "onehot_negative_indices", "onehot_with_axis",
+        "constant_pad_axes", "eyelike_with_dtype",
+        "split_zero_size_splits_opset18",
+        "top_k_uint64", "onehot_negative_indices", "onehot_with_axis",
         "reversesequence_batch", "reversesequence_time",
         "tensorscatter_circular", "tensorscatter_3d",
     ],
     "normalisation": [
-        "batchnorm_example_training_mode", "dropout_default_mask", "l1normalization_axis_0",
+        "batchnorm_example_training_mode", "dropout_default_mask",
+        "rms_normalization_2d_axis0", "l1normalization_axis_0",
         "l2normalization_axis_1", "layer_normalization_3d_axis1_epsilon",
     ],
     "quantised": [

@@ -149,6 +149,23 @@ def _unsqueeze(node: Node) -> Any:
     return relax.op.expand_dims(node.tensor(0), [int(axes)])
 
 
+def _split(node: Node) -> Any:
+    """TVM: fails for parts of size 0."""
+    x = node.tensor(0)
+    axis = normal_axis(int(node.attribute("axis", 0)), len(shape_of(x)))
+    given = node.constant(1) if node.has(1) else node.attributes.get("split")
+    sizes = [] if given is None else [int(size) for size in np.ravel(given)]
+    if 0 not in sizes:
+        return None
+    edges = np.cumsum([0, *sizes]).tolist()
+    parts = []
+    for begin, size in zip(edges, sizes, strict=False):
+        shape = relax.ShapeExpr([size if k == axis else s for k, s in enumerate(shape_of(x))])
+        part = relax.op.strided_slice(x, [axis], [begin], [begin + size])
+        parts.append(node.emit(part if size else relax.op.zeros(shape, dtype_of(x))))
+    return relax.Tuple(parts)
+
+
 def _reshape(node: Node) -> Any:
     """TVM: with allowzero, takes a size of 0 for one that is only known when the model runs."""
     shape = node.constant(1)
@@ -164,6 +181,7 @@ CONVERTERS = {
     "Pad": _pad,
     "Reshape": _reshape,
     "ReverseSequence": _reverse_sequence,
+    "Split": _split,
     "TensorScatter": _tensor_scatter,
     "Trilu": _triangle,
     "Unsqueeze": _unsqueeze,

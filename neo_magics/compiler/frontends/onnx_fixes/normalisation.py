@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from tvm import relax
 
-from neo_magics.compiler.frontends.onnx_fixes.node import Node, cast, dtype_of, shape_of
+from neo_magics.compiler.frontends.onnx_fixes.node import Node, by_tvm, cast, dtype_of, normal_axis, shape_of
 
 
 def _lp(node: Node) -> Any:
@@ -70,4 +70,19 @@ def _dropout(node: Node) -> Any:
     return relax.Tuple([x, node.emit(relax.op.ones(shape, dtype))])
 
 
-CONVERTERS = {"LpNormalization": _lp, "BatchNormalization": _batch_norm, "Dropout": _dropout}
+def _rms(node: Node) -> Any:
+    """TVM: fails where every axis is normalised; a first one of size 1 keeps it from that."""
+    x = node.tensor(0)
+    if normal_axis(int(node.attribute("axis", -1)), len(shape_of(x))) != 0:
+        return None
+    last = {**node.attributes, "axis": 1}
+    row = node.emit(relax.op.expand_dims(x, [0]))
+    return relax.op.squeeze(node.emit(by_tvm(node, node.operator, [row, node.tensor(1)], last)), [0])
+
+
+CONVERTERS = {
+    "RMSNormalization": _rms,
+    "LpNormalization": _lp,
+    "BatchNormalization": _batch_norm,
+    "Dropout": _dropout,
+}
