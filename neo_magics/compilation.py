@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
+from neo_magics.api.target_names import device_named, platform_named, this_machine
 from neo_magics.errors import ApiError, TargetError, UsageError
 from neo_magics.job import Job, resolve_backend
 from neo_magics.settings import LOCAL, SAGEMAKER
@@ -174,15 +175,15 @@ class Target:
             TargetError: an unknown name, with the nearest one; or "local" on a backend that is elsewhere.
         """
         if target is None:
-            return cls(platform=_platform(platform))
+            return cls(platform=platform_named(platform))
         if target == LOCAL:
             if backend == SAGEMAKER:
                 raise TargetError(
                     "Target local is this machine, and SageMaker compiles for devices.",
                     hint="Name a device, such as --target ml_c5.",
                 )
-            return cls(platform=_this_machine(), native=True)
-        return cls(device=_known_device(target))
+            return cls(platform=this_machine(), native=True)
+        return cls(device=device_named(target))
 
     def output(self, options: CompileOptions) -> dict[str, Any]:
         """The OutputConfig's members for this target and `options`."""
@@ -209,41 +210,6 @@ def job_name(model: Any, target: str | Mapping[str, str]) -> str:
 
 def _legal(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
-
-
-def _platform(given: str | Mapping[str, str] | None) -> Mapping[str, str]:
-    if isinstance(given, Mapping):
-        return given
-    from neo_magics.api.devices import PLATFORMS
-
-    for os, arch, accelerator in PLATFORMS:
-        if "_".join(filter(None, (os, arch, accelerator))) == str(given).upper():
-            return {"Os": os, "Arch": arch, **({"Accelerator": accelerator} if accelerator else {})}
-    names = sorted(device.name for device in PLATFORMS.values() if device.compilable)
-    raise TargetError(f"There is no platform {given!r}.", hint=_near(str(given).upper(), names))
-
-
-def _this_machine() -> Mapping[str, str]:
-    import platform
-
-    from neo_magics.api.devices import machine_platform
-
-    return machine_platform(platform.machine())
-
-
-def _known_device(name: str) -> str:
-    from neo_magics.api.devices import DEVICES
-
-    if name in DEVICES:
-        return name
-    raise TargetError(f"There is no target {name!r}.", hint=_near(name, [LOCAL, *DEVICES]))
-
-
-def _near(name: str, known: list[str]) -> str:
-    import difflib
-
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"Did you mean {near[0]}?" if near else "%neo targets lists them."
 
 
 def _compiler_options(options: CompileOptions) -> dict[str, Any]:

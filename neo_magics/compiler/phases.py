@@ -1,0 +1,116 @@
+"""Every pass in its order, from what a front end imports to what the virtual machine runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tvm import relax
+
+from neo_magics.compiler.passes.expand_math import ExpandMath
+from neo_magics.compiler.passes.flatten_rows import FlattenRows
+from neo_magics.compiler.passes.fold_batch_norm import FoldBatchNorm
+from neo_magics.compiler.passes.fold_constants import FoldConstants
+from neo_magics.compiler.passes.fuse_attention import FuseAttention
+from neo_magics.compiler.passes.fuse_depthwise import FuseDepthwise
+from neo_magics.compiler.passes.lift_constants import LiftConstants
+from neo_magics.compiler.passes.lower_norms import LowerNorms
+from neo_magics.compiler.passes.lower_precision import QuantizeProducts, RoundToBfloat16
+from neo_magics.compiler.passes.lower_recurrent import LowerRecurrent
+from neo_magics.compiler.passes.merge_projections import MergeProjections
+from neo_magics.compiler.passes.narrow_operand import Range
+from neo_magics.compiler.passes.pack_convolutions import PackConvolutions
+from neo_magics.compiler.passes.pack_dot_matmuls import PackDotMatmuls
+from neo_magics.compiler.passes.pack_matmuls import PackMatmuls
+from neo_magics.compiler.passes.schedule_kernels import KernelReport, ScheduleKernels
+from neo_magics.compiler.schedules import RULES
+from neo_magics.compiler.targets import CpuTarget
+from neo_magics.compiler.tuning import Choose
+
+
+def passes(
+    target: CpuTarget,
+    observe: Callable[[KernelReport], None],
+    choose: Choose,
+    ranges: Sequence[Range] | None = None,
+) -> list[Any]:
+    """The pipeline: every pass in its order, from what a front end imports to what the VM runs.
+
+    `ranges` are what `measure_ranges` found, for int8.
+    """
+    return [*graph_passes(target, choose, ranges), *kernel_passes(target, observe)]
+
+
+def graph_passes(target: CpuTarget, choose: Choose, ranges: Sequence[Range] | None = None) -> list[Any]:
+    """What works on operators."""
+    return [*simplify(target), *lower_precision(target, ranges), *pack(target, choose)]
+
+
+def simplify(target: CpuTarget) -> list[Any]:
+    """Phase 1: what is known now is not computed later."""
+    return [
+        LowerRecurrent(target.machine),
+        relax.transform.CanonicalizeBindings(),
+        relax.transform.DeadCodeElimination(["main"]),
+        FoldConstants(),
+        relax.transform.CanonicalizeBindings(),
+        FoldBatchNorm(),
+        FoldConstants(),
+        relax.transform.CanonicalizeBindings(),
+        relax.transform.DeadCodeElimination(["main"]),
+        MergeProjections(target.machine),
+        FuseAttention(target.machine),
+        relax.transform.DeadCodeElimination(["main"]),
+    ]
+
+
+def lower_precision(target: CpuTarget, ranges: Sequence[Range] | None) -> list[Any]:
+    """Products in a lower precision, where that was asked for."""
+    if target.precision == "bfloat16":
+        return [RoundToBfloat16(target.machine)]
+    return [QuantizeProducts(target.machine, ranges)] if ranges is not None else []
+
+
+def pack(target: CpuTarget, choose: Choose) -> list[Any]:
+    """Phase 2: layouts that fit the vectors, chosen over the whole graph."""
+    return [
+        PackConvolutions(target.machine, strict=target.strict, choose=choose),
+        PackDotMatmuls(target.machine),
+        PackMatmuls(target.machine, choose),
+        FlattenRows(),
+        LowerNorms(target.machine),
+        relax.transform.CanonicalizeBindings(),
+        relax.transform.DeadCodeElimination(["main"]),
+    ]
+
+
+def kernel_passes(target: CpuTarget, observe: Callable[[KernelReport], None]) -> list[Any]:
+    """What works on loops, and on the calls of kernels."""
+    return [
+        # Phase 3: operators become loops, neighbours one kernel.
+        relax.backend.DispatchSampling(),
+        relax.backend.DispatchSortScan(),
+        relax.transform.LegalizeOps(),
+        LiftConstants(),
+        relax.transform.BundleModelParams("params"),
+        relax.transform.AnnotateTIROpPattern(),
+        relax.transform.FuseOps(),
+        relax.transform.FuseTIR(),
+        relax.transform.DeadCodeElimination(["main"]),
+        FuseDepthwise(target.machine),
+        # Phase 4: loops become vectors, registers and threads.
+        ScheduleKernels(RULES, target.machine, observe),
+        ExpandMath(),
+        # Phase 5: memory is planned, and what is left is the VM's.
+        relax.transform.RewriteDataflowReshape(),
+        relax.transform.ToNonDataflow(),
+        relax.transform.RemovePurityChecking(),
+        relax.transform.CallTIRRewrite(),
+        relax.transform.StaticPlanBlockMemory(),
+        relax.transform.LowerAllocTensor(),
+        relax.transform.KillAfterLastUse(),
+        relax.transform.LowerRuntimeBuiltin(),
+        relax.transform.ComputePrimValue(),
+        relax.transform.VMShapeLower(),
+        relax.transform.AttachGlobalSymbol(),
+    ]
