@@ -96,7 +96,13 @@ def _options(output: Mapping[str, Any]) -> list[str]:
         for word in (f"--{key}", str(chosen[key]))
     ]
     flags = {"trust-pickle": "--trust-pickle", "no-cache": "--no-cache"}
-    return words + [flag for key, flag in flags.items() if chosen.get(key)]
+    return [*words, *_precision(chosen), *(flag for key, flag in flags.items() if chosen.get(key))]
+
+
+def _precision(chosen: Mapping[str, Any]) -> list[str]:
+    """The magic's --dtype says the precision too; int8's calibration inputs are called data."""
+    words = ["--dtype", chosen["precision"]] if chosen.get("precision") else []
+    return [*words, "--calibrate", "data"] if words[1:] == ["int8"] else words
 
 
 def _chosen(output: Mapping[str, Any]) -> Mapping[str, Any]:

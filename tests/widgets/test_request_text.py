@@ -48,6 +48,10 @@ def line(output, backend="local", **more):
             },
             "--dtype int64 --tolerance 0.01 --tune 5 --no-cache",
         ),
+        (
+            {"TargetDevice": "ml_c5", "CompilerOptions": json.dumps({"precision": "int8"})},
+            "--dtype int8 --calibrate data",
+        ),
     ],
 )
 def test_the_magic_says_the_target_and_the_options(output, words):
