@@ -78,6 +78,7 @@ def test_models_are_the_same_at_every_making(name: str) -> None:
         torch.testing.assert_close(model(*inputs.values()), again(*same.values()), rtol=0, atol=0)
 
 
+@pytest.mark.slow
 def test_the_whole_suite_on_a_tiny_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("torch")
     slow = {"inductor", "tvm_default"}

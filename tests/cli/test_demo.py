@@ -14,6 +14,7 @@ def demo(*words, code=""):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_one_json_object_with_every_figure(tmp_path):
     done = demo("--json", "--home", str(tmp_path / "elsewhere"))
     assert done.returncode == 0, done.stderr

@@ -86,7 +86,7 @@ class All(nn.Module):
     ("mcpu", "channels", "size", "batch"),
     [
         ("native", (24, 10), 6, 1),
-        ("x86-64-v3", (32, 16), 7, 2),
+        pytest.param("x86-64-v3", (32, 16), 7, 2, marks=pytest.mark.slow),
         ("x86-64", (6, 8), 9, 1),
     ],
 )

@@ -62,7 +62,7 @@ def agrees(cases: tuple[Any, ...], mcpu: str, plan: Callable[[Layer, Machine], P
     )
     arrays = [random(case[0]) for case in cases]
     events: list[Event] = []
-    results = run(source, arrays, x86_target(mcpu), events, planned(plan))
+    results = run(source, arrays, x86_target(mcpu), events, choose=planned(plan))
     assert not [event for event in events if ": rule " in event.sentence()]  # a slower rule stepped in
     for case, array, got in zip(cases, arrays, results, strict=True):
         np.testing.assert_allclose(got, expected(array, case), atol=1e-4, err_msg=str(case))

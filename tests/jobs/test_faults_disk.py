@@ -35,7 +35,7 @@ def small_disk(folder: Path, size: int) -> Iterator[None]:
 
 @pytest.mark.parametrize(
     ("size", "stage"),
-    [(2.5, "fetch"), (4.0, "import")],
+    [(2.5, "fetch"), (4.0, "package")],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_the_disk_of_the_work_folder_is_full(shop: Shop, size: float, stage: str) -> None:
