@@ -53,7 +53,7 @@ def test_from_the_cell_to_the_frozen_panel(tmp_path, dark):
         command(page, "notebook:run-all-cells")
 
         page.wait_for_selector(f"{PANEL} >> text=Compiling", timeout=60_000)
-        assert page.locator(".jp-Notebook button:has-text('Stop')").is_visible()
+        assert page.locator(".jp-Notebook button[title='Stop this job']").is_visible()
         page.screenshot(path=screenshot(f"live-{theme}"))
 
         page.wait_for_selector(f"{PANEL} >> text=Completed", timeout=60_000)
