@@ -73,7 +73,7 @@ def _shapes(values: list[Any], config: InputConfig | None) -> dict[str, tuple[in
 def _outputs(proto: Any, results: list[Any]) -> tuple[TensorSpec, ...]:
     pairs = list(zip(proto.graph.output, results, strict=True))
     for value, tensor in pairs:
-        if tensor.shape is None:
+        if not hasattr(tensor.shape, "values"):  # not even how many sizes there are, or only as a value
             raise CompilationError(
                 f"The shape of the model's output {value.name!r} depends on values that are not known.",
                 hint="Make the inputs that decide it (axes, sizes, masks) constants of the model.",

@@ -203,6 +203,13 @@ class TestRefusals:
         with pytest.raises(CompilationError, match=r"OneHot .* a depth that only the run decides"):
             self.importing(model([node], inputs, ["y"]))
 
+    def test_an_output_whose_shape_is_an_input(self) -> None:
+        node = make_node("ConstantOfShape", ["shape"], ["y"])
+        proto = model([node], {"shape": [3]}, ["y"], dtypes={"shape": TensorProto.INT64})
+        proto.graph.input[0].type.tensor_type.elem_type = TensorProto.INT64
+        with pytest.raises(CompilationError, match="depends on values"):
+            self.importing(proto)
+
     @staticmethod
     def importing(proto: Any) -> None:
         import tempfile
