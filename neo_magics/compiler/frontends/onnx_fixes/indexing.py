@@ -149,6 +149,21 @@ def _unsqueeze(node: Node) -> Any:
     return relax.op.expand_dims(node.tensor(0), [int(axes)])
 
 
+def _expand(node: Node) -> Any:
+    """TVM: takes a shape that only the run decides for the result's, though a 1 in it keeps a size."""
+    x, target = node.tensor(0), node.sizes(1, "a shape")
+    shape = shape_of(x)
+    rank = max(len(shape), len(target))
+    shape, target = ([1] * (rank - len(sizes)) + sizes for sizes in (shape, target))
+    if any(
+        not isinstance(one, int) and isinstance(to, int) and to != 1
+        for one, to in zip(shape, target, strict=True)
+    ):
+        raise node.unsupported("of a free dimension to a known size")
+    result = [to if isinstance(one, int) and one == 1 else one for one, to in zip(shape, target, strict=True)]
+    return relax.op.broadcast_to(x, relax.ShapeExpr(result))
+
+
 def _split(node: Node) -> Any:
     """TVM: fails for parts of size 0."""
     x = node.tensor(0)
@@ -176,6 +191,7 @@ def _reshape(node: Node) -> Any:
 
 
 CONVERTERS = {
+    "Expand": _expand,
     "EyeLike": _eye_like,
     "OneHot": _one_hot,
     "Pad": _pad,
