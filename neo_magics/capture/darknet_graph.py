@@ -16,8 +16,8 @@ import numpy as np
 
 from neo_magics.capture.darknet_cfg import Section, Weights, read_cfg
 from neo_magics.capture.darknet_heads import region_boxes, yolo_boxes
-from neo_magics.capture.onnx_build import GraphMaker
-from neo_magics.errors import InputError, UnsupportedOperatorsError
+from neo_magics.capture.onnx_build import GraphMaker, refuse_unknown
+from neo_magics.errors import InputError
 
 INPUT = "data"
 EPSILON = 1e-6
@@ -55,16 +55,7 @@ class Network:
         for layer in self.layers:
             for what in _unknown(layer):
                 missing.setdefault(what, []).append(layer.name)
-        if missing:
-            names = ", ".join(sorted(missing))
-            places = "; ".join(f"{what} in {', '.join(where[:3])}" for what, where in sorted(missing.items()))
-            raise UnsupportedOperatorsError(
-                "TVM cannot convert DARKNET model. Please make sure the framework you selected is correct. "
-                f"The following operators are not implemented: {{{names}}} ({places}).",
-                hint="Replace them in the .cfg, or cut the network before them.",
-                operators=sorted(missing),
-                places=missing,
-            )
+        refuse_unknown("DARKNET", missing, "Replace them in the .cfg, or cut the network before them.")
 
     def graph(self, height: int = 0, width: int = 0, batch: int | str = "batch") -> Any:
         """The network as an onnx.ModelProto for images of `height` and `width`."""

@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from neo_magics.api.input_config import Shape, render
+from neo_magics.api.input_config import render
 from neo_magics.capture.archive import ModelArchive
 from neo_magics.capture.inputs import Arrays, bind_inputs
 from neo_magics.capture.keras_file import KerasFile, check_safe, describe, foreign_classes, reproducible
-from neo_magics.capture.layouts import in_model_order
+from neo_magics.capture.layouts import captured_shapes
 from neo_magics.capture.request import CaptureRequest, TensorInfo
 from neo_magics.errors import CaptureError
 
@@ -76,7 +76,7 @@ def _archive(path: Path, suffix: str, file: KerasFile, request: CaptureRequest) 
             hint="Save it with model.save('model.h5'), give that path.",
         )
     examples = _examples(file.inputs, request)
-    shapes = {spec.name: _shape(spec, examples, request, file.inputs) for spec in file.inputs}
+    shapes = captured_shapes(file.inputs, examples, request)
     content = path.read_bytes()
     return ModelArchive(
         framework="KERAS",
@@ -97,22 +97,6 @@ def _examples(specs: tuple[TensorInfo, ...], request: CaptureRequest) -> Arrays:
     names = [spec.name for spec in specs]
     examples = bind_inputs(request.inputs, names, names)
     return {spec.name: examples[spec.name].astype(spec.dtype, copy=False) for spec in specs}
-
-
-def _shape(
-    spec: TensorInfo, examples: Arrays, request: CaptureRequest, specs: tuple[TensorInfo, ...]
-) -> Shape:
-    """Given shapes first, then the example's, then the model's own."""
-    declared = tuple(size if isinstance(size, int) else None for size in spec.shape)
-    given = request.shapes([one.name for one in specs]).get(spec.name)
-    example = tuple(examples[spec.name].shape) if spec.name in examples else None
-    for sizes in (given, example):
-        if sizes is not None and in_model_order(sizes, spec.shape) is None:
-            raise CaptureError(
-                f"Input {spec.name!r} of the model has shape {list(spec.shape)}, got {list(sizes)}.",
-                hint="Give an example and shapes that fit the model.",
-            )
-    return (given and in_model_order(given, spec.shape)) or example or declared
 
 
 def _exported(model: Any, request: CaptureRequest, reason: str) -> ModelArchive:

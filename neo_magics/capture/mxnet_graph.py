@@ -10,8 +10,8 @@ import numpy as np
 
 from neo_magics.capture.mxnet_file import Node, Symbol, read_params, read_symbol
 from neo_magics.capture.mxnet_operators import LABELLED, OPERATORS, Layer, refused
-from neo_magics.capture.onnx_build import GraphMaker
-from neo_magics.errors import CaptureError, InputError, NeoMagicsError, UnsupportedOperatorsError
+from neo_magics.capture.onnx_build import GraphMaker, refuse_unknown
+from neo_magics.errors import CaptureError, InputError, NeoMagicsError
 
 Shapes = dict[str, tuple[int | None, ...]]
 
@@ -34,16 +34,9 @@ class Network:
         for node in self.symbol.nodes:
             if node.operator != "null" and (what := refused(node)):
                 missing.setdefault(what, []).append(node.name)
-        if missing:
-            names = ", ".join(sorted(missing))
-            places = "; ".join(f"{what} in {', '.join(where[:3])}" for what, where in sorted(missing.items()))
-            raise UnsupportedOperatorsError(
-                "TVM cannot convert MXNET model. Please make sure the framework you selected is correct. "
-                f"The following operators are not implemented: {{{names}}} ({places}).",
-                hint="Export the model to ONNX (mxnet.onnx.export_model), or replace them.",
-                operators=sorted(missing),
-                places=missing,
-            )
+        refuse_unknown(
+            "MXNET", missing, "Export the model to ONNX (mxnet.onnx.export_model), or replace them."
+        )
 
     def graph(self, shapes: Shapes, dtypes: dict[str, str] | None = None) -> Any:
         """The network as an onnx.ModelProto for inputs of `shapes` (None: free)."""

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from neo_magics.errors import UnsupportedOperatorsError
+
 Array = np.ndarray[Any, Any]
 Sizes = Sequence[int | str]
 OPSET, IR_VERSION = 17, 9
@@ -82,3 +84,18 @@ class GraphMaker:
     def _name(self) -> str:
         self._count += 1
         return f"v{self._count}"
+
+
+def refuse_unknown(framework: str, missing: Mapping[str, Sequence[str]], hint: str) -> None:
+    """Raise `UnsupportedOperatorsError`, in Neo's words, for operators → layers, if any."""
+    if not missing:
+        return
+    names = ", ".join(sorted(missing))
+    places = "; ".join(f"{what} in {', '.join(where[:3])}" for what, where in sorted(missing.items()))
+    raise UnsupportedOperatorsError(
+        f"TVM cannot convert {framework} model. Please make sure the framework you selected is correct. "
+        f"The following operators are not implemented: {{{names}}} ({places}).",
+        hint=hint,
+        operators=sorted(missing),
+        places=missing,
+    )

@@ -6,11 +6,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from neo_magics.api.input_config import Shape, render
+from neo_magics.api.input_config import render
 from neo_magics.capture.archive import ModelArchive
 from neo_magics.capture.inputs import Arrays, bind_inputs
-from neo_magics.capture.layouts import in_model_order
-from neo_magics.capture.request import CaptureRequest, TensorInfo
+from neo_magics.capture.layouts import captured_shapes
+from neo_magics.capture.request import CaptureRequest
 from neo_magics.capture.tensorflow_process import describe, tensor_infos
 from neo_magics.errors import CaptureError
 
@@ -68,7 +68,7 @@ def _archive(folder: Path, request: CaptureRequest) -> ModelArchive:
     if request.inputs is not None:
         examples = bind_inputs(request.inputs, names, names)
         examples = {spec.name: examples[spec.name].astype(spec.dtype, copy=False) for spec in specs}
-    shapes = {spec.name: _shape(spec, examples, request, names) for spec in specs}
+    shapes = captured_shapes(specs, examples, request)
     return ModelArchive(
         framework="TENSORFLOW",
         framework_version=str(said["version"]),
@@ -85,16 +85,3 @@ def _files(folder: Path) -> dict[str, bytes | Path]:
     """The files of the model, read now: the folder may be a temporary one."""
     paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name not in _BESIDE]
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
-
-
-def _shape(spec: TensorInfo, examples: Arrays, request: CaptureRequest, names: list[str]) -> Shape:
-    declared = tuple(size if isinstance(size, int) else None for size in spec.shape)
-    given = request.shapes(names).get(spec.name)
-    example = tuple(examples[spec.name].shape) if spec.name in examples else None
-    for sizes in (given, example):
-        if sizes is not None and in_model_order(sizes, spec.shape) is None:
-            raise CaptureError(
-                f"Input {spec.name!r} of the model has shape {list(spec.shape)}, got {list(sizes)}.",
-                hint="Give an example and shapes that fit the model.",
-            )
-    return (given and in_model_order(given, spec.shape)) or example or declared

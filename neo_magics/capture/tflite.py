@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from neo_magics.api.input_config import Shape, render
+from neo_magics.api.input_config import render
 from neo_magics.capture.archive import ModelArchive
-from neo_magics.capture.inputs import Arrays, bind_inputs
-from neo_magics.capture.layouts import in_model_order
+from neo_magics.capture.inputs import bind_inputs
+from neo_magics.capture.layouts import captured_shapes
 from neo_magics.capture.request import CaptureRequest, TensorInfo
 from neo_magics.capture.tflite_file import model_path_content, read_tflite
 from neo_magics.errors import CaptureError
@@ -21,7 +21,7 @@ def capture_model(model: Any, request: CaptureRequest) -> ModelArchive:
     names = [spec.name for spec in file.inputs]
     examples = bind_inputs(request.inputs, names, names) if request.inputs is not None else {}
     examples = {spec.name: _cast(examples[spec.name], spec) for spec in file.inputs if examples}
-    shapes = {spec.name: _shape(spec, examples, request, names) for spec in file.inputs}
+    shapes = captured_shapes(file.inputs, examples, request, free=1)
     return ModelArchive(
         framework="TFLITE",
         framework_version=f"schema {file.version}",
@@ -58,16 +58,3 @@ def _cast(array: Any, spec: TensorInfo) -> Any:
         f"Input {spec.name!r} of the model is {spec.dtype}; the example is {array.dtype}.",
         hint=f"Give an example of dtype {spec.dtype}.",
     )
-
-
-def _shape(spec: TensorInfo, examples: Arrays, request: CaptureRequest, names: list[str]) -> Shape:
-    declared = tuple(size if isinstance(size, int) else 1 for size in spec.shape)
-    given = request.shapes(names).get(spec.name)
-    example = tuple(examples[spec.name].shape) if spec.name in examples else None
-    for sizes in (given, example):
-        if sizes is not None and in_model_order(sizes, spec.shape) is None:
-            raise CaptureError(
-                f"Input {spec.name!r} of the model has shape {list(spec.shape)}, got {list(sizes)}.",
-                hint="Give an example and shapes that fit the model.",
-            )
-    return (given and in_model_order(given, spec.shape)) or example or declared
