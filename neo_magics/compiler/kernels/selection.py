@@ -1,10 +1,9 @@
 # mypy: ignore-errors
-# ruff: noqa: PLR0912, PLR0915
 # TVMScript: annotations are values there, and the decorated functions are never run as Python.
 """Kernels whose results are as many as the data decide: they fill a buffer that holds the most, and count.
 
-`where_true` finds the true elements, `distinct` the different ones, `boxes` those that non-maximum
-suppression keeps. (TVM computes the first two in Python, which a device does not have, and finds no boxes.)
+`where_true` finds the true elements, `distinct` the different ones. (TVM computes both in Python, which a
+device does not have.)
 """
 
 from __future__ import annotations
@@ -145,105 +144,5 @@ def distinct(rows: int, width: int, dtype: str, *, by_value: bool) -> Any:
                         counts[count[0]] = total[inverse[k]]
                         count[0] = count[0] + T.int64(1)
                     inverse[k] = number[inverse[k]]
-
-    return kernel
-
-
-def boxes(batch: int, classes: int, size: int, most: int, *, centred: bool) -> Any:
-    """Non-maximum suppression: (boxes [batch, size, 4], scores [batch, classes, size], overlap [1], least
-    score [1]) → (batch, class, box) of those kept [batch · classes · most, 3], and how many there are [1].
-
-    Of each class at most `most` boxes are kept, the best first; one that overlaps a kept one by more than
-    `overlap` is dropped. Boxes are two corners, or with `centred` a centre and a size.
-    """
-
-    @T.prim_func(s_tir=True, private=True)
-    def kernel(
-        box: T.Buffer((batch, size, 4), "float32"),
-        score: T.Buffer((batch, classes, size), "float32"),
-        overlap: T.Buffer((1,), "float32"),
-        least: T.Buffer((1,), "float32"),
-        kept: T.Buffer((batch * classes * most, 3), "int64"),
-        count: T.Buffer((1,), "int64"),
-    ):
-        T.func_attr(ATTRIBUTES)
-        with T.sblock("root"):
-            T.reads()
-            T.writes()
-            corner = T.alloc_buffer((batch, size, 4), "float32")
-            chosen = T.alloc_buffer((batch * classes, most), "int32")
-            chosen_of = T.alloc_buffer((batch * classes,), "int32")
-            for b in T.serial(batch):
-                for k in T.serial(size):
-                    for axis in T.unroll(2):
-                        if centred:
-                            corner[b, k, axis] = box[b, k, axis] - box[b, k, axis + 2] / T.float32(2)
-                            corner[b, k, axis + 2] = box[b, k, axis] + box[b, k, axis + 2] / T.float32(2)
-                        else:
-                            corner[b, k, axis] = T.min(box[b, k, axis], box[b, k, axis + 2])
-                            corner[b, k, axis + 2] = T.max(box[b, k, axis], box[b, k, axis + 2])
-            for g in T.parallel(batch * classes):
-                left = T.alloc_buffer((size,), "int32")
-                number = T.alloc_buffer((3,), "int32", scope="local")  # left, the best's place, still going
-                best = T.alloc_buffer((1,), "float32", scope="local")
-                area = T.alloc_buffer((3,), "float32", scope="local")  # common, of the best, of the other
-                number[0] = 0
-                for k in T.serial(size):
-                    if score[g // classes, g % classes, k] > least[0]:
-                        left[number[0]] = k
-                        number[0] = number[0] + 1
-                chosen_of[g] = 0
-                number[2] = 1
-                while number[2] == 1 and number[0] > 0 and chosen_of[g] < most:
-                    number[1] = left[0]
-                    best[0] = score[g // classes, g % classes, left[0]]
-                    for k in T.serial(number[0]):
-                        if score[g // classes, g % classes, left[k]] > best[0]:
-                            number[1] = left[k]
-                            best[0] = score[g // classes, g % classes, left[k]]
-                    chosen[g, chosen_of[g]] = number[1]
-                    chosen_of[g] = chosen_of[g] + 1
-                    number[2] = number[0]
-                    number[0] = 0
-                    for k in T.serial(number[2]):
-                        area[0] = T.float32(1)
-                        area[1] = T.float32(1)
-                        area[2] = T.float32(1)
-                        for axis in T.unroll(2):
-                            area[0] = area[0] * T.max(
-                                T.float32(0),
-                                T.min(
-                                    corner[g // classes, number[1], axis + 2],
-                                    corner[g // classes, left[k], axis + 2],
-                                )
-                                - T.max(
-                                    corner[g // classes, number[1], axis], corner[g // classes, left[k], axis]
-                                ),
-                            )
-                            area[1] = area[1] * (
-                                corner[g // classes, number[1], axis + 2]
-                                - corner[g // classes, number[1], axis]
-                            )
-                            area[2] = area[2] * (
-                                corner[g // classes, left[k], axis + 2] - corner[g // classes, left[k], axis]
-                            )
-                        if left[k] != number[1] and not (
-                            area[0] > overlap[0] * (area[1] + area[2] - area[0])
-                            and area[1] > T.float32(0)
-                            and area[2] > T.float32(0)
-                        ):
-                            left[number[0]] = left[k]
-                            number[0] = number[0] + 1
-                    number[2] = 1
-            count[0] = T.int64(0)
-            for g in T.serial(batch * classes * most):
-                for axis in T.unroll(3):
-                    kept[g, axis] = T.int64(0)
-            for g in T.serial(batch * classes):
-                for k in T.serial(chosen_of[g]):
-                    kept[count[0], 0] = T.int64(g // classes)
-                    kept[count[0], 1] = T.int64(g % classes)
-                    kept[count[0], 2] = T.Cast("int64", chosen[g, k])
-                    count[0] = count[0] + T.int64(1)
 
     return kernel

@@ -22,6 +22,7 @@ from neo_magics.compiler.frontends.onnx_fixes.node import (
     shape_of,
 )
 from neo_magics.compiler.kernels import selection
+from neo_magics.compiler.kernels.boxes import suppression
 
 
 def _nonzero(node: Node) -> Any:
@@ -92,7 +93,7 @@ def _suppression(node: Node) -> Any:
         return relax.op.zeros(relax.ShapeExpr([0, 3]), "int64")
     overlap, least = (_threshold(node, k, default) for k, default in ((3, 0.0), (4, -np.inf)))
     centred = bool(node.attribute("center_point_box", 0))
-    kernel = selection.boxes(batch, classes, size, most, centred=centred)
+    kernel = suppression(batch, classes, size, most, centred=centred)
     results = [([batch * classes * most, 3], "int64"), ([1], "int64")]
     made = _call(node, kernel, [boxes, scores, overlap, least], results)
     kept, count = (node.emit(relax.TupleGetItem(made, k)) for k in range(2))
