@@ -63,6 +63,8 @@ _FEATURE_FLAGS = {
     "dotprod": "asimddp",
     "fullfp16": "asimdhp",
 }
+# What runs on nearly every CPU of the kind, by whether that is Arm.
+_OLDEST_CPU = {False: "x86-64-v2", True: "generic"}
 # Features worth refusing for; others (scheduling hints, system registers) do not make code crash.
 _CHECKED_FEATURES = {*_V4, *_ICELAKE, *_ARM_V82, *_FEATURE_FLAGS.values(), "sve", "sve2", "i8mm", "bf16"}
 
@@ -80,7 +82,7 @@ def check_machine(target: Mapping[str, Any], flags: frozenset[str] | None = None
             f"This artifact was compiled for the CPU {target.get('mcpu') or target.get('device')!r} and uses "
             f"{', '.join(missing)}, which this machine's CPU ({cpu_model()}) does not have.",
             hint='Compile it again with target "local" on this machine, or for an older CPU: '
-            'CompilerOptions {"mcpu": "x86-64-v2"}.',
+            f'CompilerOptions {{"mcpu": "{_OLDEST_CPU[_is_arm()]}"}}.',
             missing=missing,
         )
 
@@ -100,10 +102,15 @@ def required_flags(target: Mapping[str, Any]) -> list[str]:
 
 
 def cpu_flags() -> frozenset[str]:
-    """This CPU's flags as the kernel names them; empty where it does not say."""
+    """This CPU's flags as the kernel names them; empty where it does not say.
+
+    An emulator of another processor shows the flags of the one below it, under that one's word: those are
+    not this CPU's.
+    """
+    word = "Features" if _is_arm() else "flags"
     for line in _cpuinfo():
         name, _, value = line.partition(":")
-        if name.strip() in ("flags", "Features"):
+        if name.strip() == word:
             return frozenset(value.split())
     return frozenset()
 
@@ -129,6 +136,10 @@ def _check_platform(system: str, arch: str) -> None:
             f"This artifact was compiled for {system}, and this machine runs {sys.platform}.",
             hint="Run it on its device, or compile again for this system.",
         )
+
+
+def _is_arm() -> bool:
+    return platform.machine().lower().startswith(("aarch64", "arm"))
 
 
 def _words(value: object) -> list[str]:

@@ -77,11 +77,22 @@ def test_code_for_a_newer_arm_core_is_refused_on_an_older_one(monkeypatch):
     monkeypatch.setattr("platform.machine", lambda: "aarch64")
     target = {"os": "LINUX", "arch": "ARM64", "mcpu": "neoverse-n1"}
     raspberry_pi_4 = frozenset({"fp", "asimd", "evtstrm", "crc32", "cpuid"})
-    with pytest.raises(ArtifactError, match="uses asimddp, asimdhp, atomics"):
+    with pytest.raises(ArtifactError, match="uses asimddp, asimdhp, atomics") as caught:
         check_machine(target, raspberry_pi_4)
+    assert '{"mcpu": "generic"}' in caught.value.hint
     check_machine({**target, "mcpu": "cortex-a72"}, raspberry_pi_4)
 
 
-def test_this_machine_says_what_it_is():
+def test_flags_of_another_architecture_are_not_this_cpus(monkeypatch):
+    """An emulated Arm process reads the /proc/cpuinfo of the x86 machine below it."""
+    below = ["model name\t: AMD EPYC", "flags\t\t: fpu sse2 avx512f"]
+    monkeypatch.setattr("neo_magics.runtime.machine._cpuinfo", lambda: below)
+    assert cpu_flags() == {"fpu", "sse2", "avx512f"}
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    assert cpu_flags() == frozenset()
+
+
+def test_this_machine_says_what_it_is(monkeypatch):
+    monkeypatch.undo()
     assert cpu_model()
     assert "sse2" in cpu_flags() or "asimd" in cpu_flags()
