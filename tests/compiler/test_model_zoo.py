@@ -200,15 +200,21 @@ def test_the_artifact_computes_what_pytorch_does(make: Callable[[], Any], tmp_pa
 
 
 def compiled(model: nn.Module, inputs: tuple[torch.Tensor, ...], folder: Path) -> Any:
+    here = devices.resolve({"TargetPlatform": {"Os": "LINUX", "Arch": "X86_64"}})
+    return load(build(model, inputs, folder, here, mcpu="native"))
+
+
+def build(
+    model: nn.Module, inputs: tuple[torch.Tensor, ...], folder: Path, device: devices.Device, **options: str
+) -> Path:
+    """The artifact of `model` for `device`, a folder below `folder`."""
     source, out = folder / "source", folder / "out"
-    source.mkdir()
+    source.mkdir(parents=True)
     out.mkdir()
-    archive = capture(model, inputs=inputs)
-    archive.unpack_into(source)
-    device = devices.resolve({"TargetPlatform": {"Os": "LINUX", "Arch": "X86_64"}})
-    options = CompilerOptions(mcpu="native", raw={"mcpu": "native"})
-    compile_model(CompileRequest(source, "PYTORCH", None, device, options, out), lambda _event: None)
-    return load(out)
+    capture(model, inputs=inputs).unpack_into(source)
+    request = CompileRequest(source, "PYTORCH", None, device, CompilerOptions(**options, raw=options), out)
+    compile_model(request, lambda _event: None)
+    return out
 
 
 def listed(results: Any) -> list[Any]:
