@@ -12,6 +12,7 @@ from typing import Any
 from tvm import te, tirx
 
 from neo_magics.compiler.kernels import KERNEL, TILE
+from neo_magics.compiler.kernels.bands import Bands
 
 CONV2D = "conv2d"
 
@@ -40,24 +41,29 @@ class Window:
 
 
 def conv2d(
-    data: Any, weight: Any, *, window: Window, groups: int, tile: tuple[int, int], across: bool = False
+    data: Any,
+    weight: Any,
+    *,
+    window: Window,
+    tile: tuple[int, int],
+    bands: Bands | None = None,
+    across: bool = False,
 ) -> Any:
     """Convolution with packed result; `tile` is (columns of the image, blocks of output channels).
 
     `across`: one row for all output channels, so that the data stays near; else one tile of channels for all
-    rows, so that the weights do. Padded output channels have zero weights. With groups, the blocks of
-    channels must not straddle them.
+    rows, so that the weights do. Padded output channels have zero weights. `bands`: with groups, which
+    blocks of the data the weights of a block are for.
     """
     out_blocks, in_blocks, kernel_h, kernel_w, in_lanes, lanes = (int(size) for size in weight.shape)
     height, width = int(data.shape[2]), int(data.shape[3])
     out_h, out_w = window.out_size(height, width, (kernel_h, kernel_w))
     padded = pad_window(data, window, (out_h, out_w), (kernel_h, kernel_w))
-    blocks_per_group = out_blocks // groups
     rc, ri = te.reduce_axis((0, in_blocks), "rc"), te.reduce_axis((0, in_lanes), "ri")
     ry, rx = te.reduce_axis((0, kernel_h), "ry"), te.reduce_axis((0, kernel_w), "rx")
 
     def element(n: Any, o: Any, y: Any, x: Any, v: Any) -> Any:
-        channel = rc if groups == 1 else o // blocks_per_group * in_blocks + rc
+        channel = rc if bands is None else bands.start(o, te.min) + rc
         row, column = window.place(y, x, ry, rx)
         place = (n, channel, row, column, ri)[: len(padded.shape)]
         return te.sum(padded[place] * weight[o, rc, ry, rx, ri, v], axis=[rc, ry, rx, ri])

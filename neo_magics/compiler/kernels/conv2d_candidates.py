@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 from tvm import te, tirx
 
+from neo_magics.compiler.kernels.bands import Bands
 from neo_magics.compiler.kernels.conv2d import Window, conv2d
 from neo_magics.compiler.kernels.conv2d_tiles import Phases, conv2d_tiles, pack_phases
 from neo_magics.compiler.kernels.tiles import register_tiles, tail_pays, tiles_with_tail
@@ -62,12 +63,11 @@ class Convolution:
 
     def candidates(self, machine: Machine) -> list[Any]:
         """A few of each kind, in turns; the kind that the model prefers begins, and has most."""
-        blocks = -(-self.channels[1] // machine.lanes)
-        direct = _direct(Rows, self, machine, register_tiles(self.out[1], blocks // self.groups, machine))
-        if self.groups == 1:
-            tiles = [t for t in tiles_with_tail(self.out[1], blocks, machine) if self.out[1] % t[0]]
-            tailed = _direct(Tiles, self, machine, tiles)
-            direct = [*tailed, *direct] if tail_pays(self.out[1], blocks, machine) else [*direct, *tailed]
+        blocks = self.bands(machine.lanes).shared
+        direct = _direct(Rows, self, machine, register_tiles(self.out[1], blocks, machine))
+        tiles = [t for t in tiles_with_tail(self.out[1], blocks, machine) if self.out[1] % t[0]]
+        tailed = _direct(Tiles, self, machine, tiles)
+        direct = [*tailed, *direct] if tail_pays(self.out[1], blocks, machine) else [*direct, *tailed]
         winograd, wins = self._winograd(machine)
         first, *others = [kind for kind in ([*winograd, *direct] if wins else [*direct, *winograd]) if kind]
         return list(_in_turns([first[:OF_FIRST_KIND], *(kind[:OF_OTHER_KINDS] for kind in others)]))
@@ -82,6 +82,10 @@ class Convolution:
     def bias(self, shape: Sequence[int]) -> tuple[int, ...]:
         """A number for each channel."""
         return 1, shape[1], 1, 1, shape[4]
+
+    def bands(self, lanes: int) -> Bands:
+        """Which blocks of the data each block of the result reads, both of `lanes` channels."""
+        return Bands(self.channels, self.groups, (lanes, lanes))
 
     def layer(self, lanes: int) -> Layer:
         """The sizes that decide how Winograd cuts it."""
@@ -118,7 +122,14 @@ class _Way:
     def blocks(self) -> tuple[int, int]:
         """Blocks of channels that one result reads, and of the result."""
         inner, outer = self.work.channels
-        return -(-inner // self.work.groups // self.in_lanes), -(-outer // self.lanes)
+        if self.bands is not None:
+            return self.bands.span, self.bands.blocks[1]
+        return -(-inner // self.in_lanes), -(-outer // self.lanes)
+
+    @property
+    def bands(self) -> Bands | None:
+        """With groups, which blocks of the data a block of the result reads."""
+        return None if self.work.groups == 1 else self.work.bands(self.lanes)
 
     @property
     def in_lanes(self) -> int:
@@ -132,6 +143,11 @@ class _Way:
         if not self.packs:
             return batch, inner, *self.work.size
         return batch, -(-inner // self.lanes), *self.work.size, self.lanes
+
+    def pack_direct(self, weight: Array) -> Array:
+        """O I/groups H W → 1 1 O/v I/b H W b v, each block of O with the blocks of I that it reads."""
+        dense = weight if self.bands is None else self.bands.gather(weight)
+        return pack_phases(dense[None, None], self.in_lanes, self.lanes)
 
 
 @dataclass(frozen=True)
@@ -153,12 +169,12 @@ class Rows(_Way):
 
     def pack(self, weight: Array) -> Array:
         """O I H W → O/v I/b H W b v."""
-        packed: Array = pack_phases(weight[None, None], self.in_lanes, self.lanes)[0, 0]
+        packed: Array = self.pack_direct(weight)[0, 0]
         return packed
 
     def compute(self, data: Any, weight: Any) -> Any:
-        window, groups = self.work.window, self.work.groups
-        return conv2d(data, weight, window=window, groups=groups, tile=self.tile, across=self.across)
+        options: dict[str, Any] = {"window": self.work.window, "tile": self.tile, "bands": self.bands}
+        return conv2d(data, weight, **options, across=self.across)
 
 
 @dataclass(frozen=True)
@@ -180,12 +196,12 @@ class Tiles(_Way):
 
     def pack(self, weight: Array) -> Array:
         """O I H W → 1 1 O/v I/b H W b v."""
-        return pack_phases(weight[None, None], self.in_lanes, self.lanes)
+        return self.pack_direct(weight)
 
     def compute(self, data: Any, weight: Any) -> Any:
         phases = Phases(self.work.window)
         options: dict[str, Any] = {"phases": phases, "out": self.work.out, "tile": self.tile}
-        return conv2d_tiles(data, weight, **options, across=self.across)
+        return conv2d_tiles(data, weight, **options, bands=self.bands, across=self.across)
 
 
 @dataclass(frozen=True)

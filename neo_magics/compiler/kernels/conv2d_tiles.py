@@ -14,6 +14,7 @@ import numpy as np
 from tvm import te
 
 from neo_magics.compiler.kernels import KERNEL, TILE
+from neo_magics.compiler.kernels.bands import Bands
 from neo_magics.compiler.kernels.conv2d import Window, pad_to
 
 CONV2D_TILES = "conv2d_tiles"
@@ -75,11 +76,12 @@ def conv2d_tiles(
     phases: Phases,
     out: tuple[int, int],
     tile: tuple[int, int],
+    bands: Bands | None = None,
     across: bool = False,
 ) -> Any:
     """The convolution with a result of `out` (height, width), `tile` = (columns, blocks of channels) at once.
 
-    `across`: one row for all output channels, as in kernels.conv2d.
+    `bands` and `across` as in kernels.conv2d.
     Columns beyond the end of the last tile are computed of zeros and not stored.
     """
     high, wide, out_blocks, in_blocks, kernel_h, kernel_w, in_lanes, lanes = (int(s) for s in weight.shape)
@@ -97,7 +99,8 @@ def conv2d_tiles(
     def element(*place: Any) -> Any:
         n, o, y, a, b, x, k, v = place
         row, column = phases.place(0, y, a, ry), phases.place(1, x * tile[0] + k, b, rx)
-        spot = (n, rc, row, column, ri)[: len(padded.shape)]
+        channel = rc if bands is None else bands.start(o, te.min) + rc
+        spot = (n, channel, row, column, ri)[: len(padded.shape)]
         return te.sum(padded[spot] * weight[a, b, o, rc, ry, rx, ri, v], axis=[rc, ry, rx, ri])
 
     shape = (data.shape[0], out_blocks, rows, high, wide, tiles, tile[0], lanes)

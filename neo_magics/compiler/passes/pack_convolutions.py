@@ -17,11 +17,9 @@ from tvm.relax.expr_functor import PyExprMutator, mutator
 from neo_magics.compiler.kernels import FUSES_ELEMENTWISE
 from neo_magics.compiler.kernels.conv2d import Window, pack_channels, unpack_channels
 from neo_magics.compiler.kernels.conv2d_candidates import Convolution
-from neo_magics.compiler.kernels.tiles import divisors
 from neo_magics.compiler.machine import Machine
 from neo_magics.compiler.passes import calls
 from neo_magics.compiler.passes.bindings import Bindings
-from neo_magics.compiler.passes.calls import Array
 from neo_magics.compiler.passes.narrow_operand import read
 from neo_magics.compiler.passes.pack_conv2d_transpose import pack_conv2d_transpose
 from neo_magics.compiler.passes.pack_depthwise import pack_depthwise
@@ -35,9 +33,8 @@ from neo_magics.compiler.tuning import Choose
 class PackConvolutions:
     """Convolutions with constant float32 weights work on N C/v H W v, and so does what follows them.
 
-    Channels that do not fill the last block are padded with zero weights. Groups that do not consist of whole
-    blocks are merged. `strict`: each result is a plain sum of products, so
-    no Winograd. `choose` decides between the kernels that can do a convolution.
+    Channels that do not fill the last block are padded with zero weights. `strict`: each result is a plain
+    sum of products, so no Winograd. `choose` decides between the kernels that can do a convolution.
     """
 
     def __init__(self, machine: Machine, *, strict: bool = False, choose: Choose | None = None) -> None:
@@ -135,7 +132,6 @@ class Packer(PyExprMutator):  # type: ignore[misc]
         if groups == channels == shape[1]:
             out_w = window.out_size(*size, weight.shape[2:])[1]
             return pack_depthwise(self, call.args[0], weight, window, out_w)
-        weight, groups = merge_groups(weight, groups, self.lanes)
         batch = shape[0] if isinstance(shape[0], int) else None
         narrow = read(call.args[0], self.lookup_binding) if self.machine.dots else None
         value = call.args[0] if narrow is None else narrow[0]
@@ -180,22 +176,3 @@ def expanding(function: Any) -> set[Any]:
         if calls.name_of(value) and (calls.static_shape(value.args[1]) or ())[2:] == (1, 1):
             found.add(value)
     return found
-
-
-def merge_groups(weight: Array, groups: int, lanes: int) -> tuple[Array, int]:
-    """O I/groups H W with as few neighbouring groups merged as fill whole blocks of channels.
-
-    A merged group multiplies by zeros where its parts do not meet, which costs less than code that cannot
-    fill vectors. Where no number of groups fits the blocks, all of them become one.
-    """
-    if groups == 1:
-        return weight, groups
-    out, inner, height, width = weight.shape
-    fitting = [m for m in divisors(groups) if m * inner % lanes == 0 and m * out // groups % lanes == 0]
-    merged = min(fitting, default=groups)
-    count, part = groups // merged, out // groups
-    dense = np.zeros((count, merged, part, merged, inner, height, width), weight.dtype)
-    own = np.arange(merged)
-    split = weight.reshape(count, merged, part, inner, height, width)
-    dense[:, own, :, own] = split.transpose(1, 0, 2, 3, 4, 5)
-    return dense.reshape(out, merged * inner, height, width), count
