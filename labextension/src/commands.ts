@@ -31,6 +31,10 @@ export interface CommandOptions {
 
 interface Arguments {
   name?: string;
+  /** The tab of the job's document. */
+  tab?: string;
+  /** Shown in the palette, away from any job. */
+  palette?: boolean;
 }
 
 export class Commands {
@@ -48,13 +52,15 @@ export class Commands {
     commands.addCommand(Command.compile, {
       label: "Compile…",
       caption: "Compile a model of this notebook with neo_magics",
+      isEnabled: () => options.notebooks.ready,
       execute: () => this.#guarded("The model cannot be compiled", () => this.#compile()),
     });
+    options.notebooks.onChange(() => commands.notifyCommandChanged(Command.compile));
     this.#add(
       Command.open,
       "Open Job",
       () => true,
-      async (name) => void options.documents().open(name),
+      async (name, tab) => void options.documents().open(name, tab),
     );
     this.#add(
       Command.insertLoad,
@@ -77,12 +83,14 @@ export class Commands {
     id: string,
     label: string,
     fits: (row: JobRow) => boolean,
-    act: (name: string) => Promise<void>,
+    act: (name: string, tab?: string) => Promise<void>,
   ): void {
     const { app, model } = this.#options;
-    const describe = { type: "object", properties: { name: { type: "string" } } } as const;
+    const text = { type: "string" } as const;
+    const describe = { type: "object", properties: { name: text, tab: text } } as const;
     app.commands.addCommand(id, {
-      label,
+      // Away from any job the command asks for one.
+      label: ({ palette }) => (palette ? `Compilation: ${label.replace("…", "")}…` : label),
       describedBy: { args: describe },
       isEnabled: (args) => {
         const row = model.row(this.#named(args as Arguments));
@@ -92,7 +100,7 @@ export class Commands {
         this.#guarded(`${label.replace("…", "")}: it did not work`, async () => {
           const name = this.#named(args as Arguments) || (await this.#pick(label, fits));
           if (name) {
-            await act(name);
+            await act(name, (args as Arguments).tab);
           }
         }),
     });

@@ -6,7 +6,7 @@ import type { JobsModel } from "./model.ts";
 import { wordsOf } from "./request.ts";
 import { type Tab, Tabs } from "./tabs.ts";
 import type { JobRow } from "./wire.ts";
-import { canStop, hasEnded, LOOKS, seconds } from "./words.ts";
+import { canStop, hasEnded, LOOKS, moment, seconds } from "./words.ts";
 
 export interface DocumentOptions {
   name: string;
@@ -16,6 +16,8 @@ export interface DocumentOptions {
   find: (name: string) => Promise<JobRow>;
   stop: (name: string) => void;
   insert: (name: string) => void;
+  /** Another tab was chosen. */
+  chosen: () => void;
 }
 
 const LIVE_MS = 1_000;
@@ -27,9 +29,9 @@ export class JobDocument extends Widget {
   readonly #status = element("span", { class: "neo-status" });
   readonly #about = element("span", { class: "neo-muted" });
   readonly #time = element("span", { class: "neo-time" });
+  readonly #created = element("span", { class: "neo-muted" });
   readonly #stop: HTMLButtonElement;
   readonly #insert: HTMLButtonElement;
-  readonly #problem = element("div", { class: "neo-problem", role: "alert", hidden: "" });
   #row: JobRow | null = null;
   #timer = 0;
 
@@ -38,14 +40,35 @@ export class JobDocument extends Widget {
     const { name } = options;
     this.name = name;
     this.#options = options;
-    this.#tabs = new Tabs(options.tabs, () => void this.#draw());
-    this.#stop = button("Stop", () => options.stop(name), { hidden: "" });
+    this.#tabs = new Tabs(options.tabs, () => {
+      options.chosen();
+      void this.#draw();
+    });
+    this.#stop = button("Stop…", () => options.stop(name), { hidden: "" });
     this.#insert = button("Insert cell that loads it", () => options.insert(name), { hidden: "" });
     const title = element("h2", {}, name);
-    const words = element("div", { class: "neo-about" }, this.#status, this.#about, this.#time);
+    const words = element(
+      "div",
+      { class: "neo-about" },
+      this.#status,
+      this.#about,
+      this.#time,
+      this.#created,
+    );
     const actions = element("div", { class: "neo-tools" }, this.#stop, this.#insert);
-    this.node.append(element("header", {}, title, words, actions), this.#problem, this.#tabs.node);
+    const header = element("header", {}, element("div", { class: "neo-name" }, title, words), actions);
+    this.node.append(header, this.#tabs.node);
     options.model.changed.connect(this.#listed, this);
+  }
+
+  /** The tab in sight. */
+  get tab(): string {
+    return this.#tabs.current.id;
+  }
+
+  /** Bring the tab `id` into sight, if there is one. */
+  choose(id: string): void {
+    this.#tabs.choose(id);
   }
 
   override dispose(): void {
@@ -97,11 +120,15 @@ export class JobDocument extends Widget {
       return;
     }
     this.#head(row);
+    const tab = this.#tabs.current;
     try {
-      await this.#tabs.current.show(row);
-      this.#problem.hidden = true;
+      await tab.show(row);
+      this.#tabs.problem.hidden = true;
     } catch (error) {
-      this.#say(error);
+      // What is no longer in sight has nothing to say.
+      if (tab === this.#tabs.current) {
+        this.#say(error);
+      }
     }
   }
 
@@ -110,14 +137,16 @@ export class JobDocument extends Widget {
     setText(this.#status, `${look.mark} ${look.word}`);
     this.#status.className = `neo-status ${look.accent}`;
     setText(this.#about, `${row.framework} → ${row.target}`);
-    setText(this.#time, seconds(this.#options.model.elapsed(row)));
+    const took = seconds(this.#options.model.elapsed(row));
+    setText(this.#time, hasEnded(row) ? `took ${took}` : `${took} so far`);
+    setText(this.#created, moment(row.created));
     this.#stop.hidden = !canStop(row);
     this.#insert.hidden = row.status !== "COMPLETED";
   }
 
   #say(error: unknown): void {
     const { message, hint } = wordsOf(error);
-    setText(this.#problem, `${message} ${hint}`.trim());
-    this.#problem.hidden = false;
+    setText(this.#tabs.problem, `${message} ${hint}`.trim());
+    this.#tabs.problem.hidden = false;
   }
 }

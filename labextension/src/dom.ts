@@ -32,6 +32,18 @@ export function button(
   return made;
 }
 
+const COPIED_MS = 1_500;
+
+/** A button that copies `text()`, and says that it did. */
+export function copyButton(label: string, text: () => string, copy: (text: string) => void): HTMLElement {
+  const made = button(label, () => {
+    copy(text());
+    setText(made, "Copied");
+    setTimeout(() => setText(made, label), COPIED_MS);
+  });
+  return made;
+}
+
 /** Set the text only if it differs, so that a selection in it survives. */
 export function setText(node: Element, text: string): void {
   if (node.textContent !== text) {

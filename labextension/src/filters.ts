@@ -35,7 +35,7 @@ export class Filters {
       this.#search.value = "";
     }
     for (const [group, { node, count }] of this.#groups) {
-      setText(count, String(this.#model.count(group)));
+      setText(count, `${this.#model.count(group)}${this.#model.next ? "+" : ""}`);
       node.setAttribute("aria-pressed", String(group === this.#model.group));
     }
   }

@@ -101,11 +101,11 @@ function activate(
   restorer?.add(sidebar, SIDEBAR);
   void restorer?.restore(documents.tracker, {
     command: Command.open,
-    args: (widget) => ({ name: widget.content.name }),
+    args: (widget) => ({ name: widget.content.name, tab: widget.content.tab }),
     name: (widget) => widget.content.name,
   });
   for (const command of Object.values(Command)) {
-    palette?.addItem({ command, category: "Compilation Jobs" });
+    palette?.addItem({ command, category: "Compilation Jobs", args: { palette: true } });
   }
   launcher?.add({ command: Command.show, category: "Other", rank: 5 });
 

@@ -4,6 +4,7 @@
  */
 declare module "@jupyterlab/notebook" {
   import type { Token } from "@lumino/coreutils";
+  import type { ISignal } from "@lumino/signaling";
   import type { Widget } from "@lumino/widgets";
 
   interface Cell {
@@ -22,6 +23,7 @@ declare module "@jupyterlab/notebook" {
 
   export interface INotebookTracker {
     readonly currentWidget: NotebookPanel | null;
+    readonly currentChanged: ISignal<INotebookTracker, NotebookPanel | null>;
   }
 
   export const INotebookTracker: Token<INotebookTracker>;

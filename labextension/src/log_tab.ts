@@ -1,6 +1,6 @@
 /** The log: read on from where it stopped; follows its end unless paused or the reader has scrolled away. */
 import type { JobsClient } from "./client.ts";
-import { button, element, setText } from "./dom.ts";
+import { button, copyButton, element, setText } from "./dom.ts";
 import type { Tab } from "./tabs.ts";
 import type { JobRow } from "./wire.ts";
 import { hasEnded } from "./words.ts";
@@ -27,7 +27,7 @@ export class LogTab implements Tab {
       "div",
       { class: "neo-tools" },
       this.#pause,
-      button("Copy log", () => copy(this.#lines.textContent ?? "")),
+      copyButton("Copy log", () => this.#lines.textContent ?? "", copy),
     );
     this.node = element("div", { class: "neo-panel neo-log-panel" }, tools, this.#empty, this.#lines);
   }

@@ -68,7 +68,12 @@ export class JobsModel {
     );
   }
 
-  /** How many jobs each group has. */
+  /** Whether a search or a group leaves jobs out. */
+  get narrowed(): boolean {
+    return this.#search !== "" || this.#group !== "all";
+  }
+
+  /** How many of the known jobs each group has. */
   count(group: Group): number {
     return this.rows.filter(GROUPS[group]).length;
   }
@@ -80,7 +85,11 @@ export class JobsModel {
   /** Seconds since the job was created, until now or its end. */
   elapsed(row: JobRow): number {
     const seen = this.#seen.get(row.name);
-    return hasEnded(row) || !seen ? row.elapsed : row.elapsed + (this.#now() - seen.at) / 1000;
+    if (hasEnded(row) || seen?.row.created !== row.created) {
+      return row.elapsed;
+    }
+    // `row` may be of another moment than what was seen.
+    return seen.row.elapsed + (this.#now() - seen.at) / 1000;
   }
 
   /** Take in what the stream or a look says. */

@@ -4,6 +4,10 @@ import { type INotebookTracker, NotebookActions, type NotebookPanel } from "@jup
 export interface Notebooks {
   /** Put `source` below the selected cell of the notebook used last, and run it if wanted. */
   insert: (source: string, run: boolean) => boolean;
+  /** Whether there is a notebook to put cells into. */
+  readonly ready: boolean;
+  /** Calls `act` when another notebook, or none, is the current one. */
+  onChange: (act: () => void) => void;
   /** Whether a cell of that notebook holds `text`. */
   holds: (text: string) => boolean;
 }
@@ -11,6 +15,10 @@ export interface Notebooks {
 export function notebooks(tracker: INotebookTracker | null, activate: (id: string) => void): Notebooks {
   const current = (): NotebookPanel | null => tracker?.currentWidget ?? null;
   return {
+    get ready() {
+      return current() !== null;
+    },
+    onChange: (act) => void tracker?.currentChanged.connect(() => act()),
     insert: (source, run) => {
       const panel = current();
       if (!panel) {

@@ -11,6 +11,8 @@ import type { JobsModel } from "./model.ts";
 import { ProfileTab } from "./profile_tab.ts";
 import { RequestTab } from "./request_tab.ts";
 import type { Tab } from "./tabs.ts";
+import type { JobRow } from "./wire.ts";
+import { hasEnded } from "./words.ts";
 
 export interface DocumentsOptions {
   shell: JupyterFrontEnd.IShell;
@@ -23,6 +25,15 @@ export interface DocumentsOptions {
   insert: (name: string) => void;
 }
 
+function unmeasured(row: JobRow): string {
+  if (row.status === "COMPLETED") {
+    return "Not measured on this machine. In a notebook: job.compare(x)";
+  }
+  return hasEnded(row)
+    ? "This job made nothing to compare."
+    : "Before and after are measured once the job has completed.";
+}
+
 export type JobWidget = MainAreaWidget<JobDocument>;
 
 export class Documents {
@@ -33,13 +44,15 @@ export class Documents {
     this.#options = options;
   }
 
-  open(name: string): JobWidget {
+  /** Show the job, in the tab `tab` where one is named. */
+  open(name: string, tab = ""): JobWidget {
     const { shell } = this.#options;
     const widget = this.tracker.find((one) => one.content.name === name) ?? this.#make(name);
     if (!widget.isAttached) {
       shell.add(widget, "main");
     }
     shell.activateById(widget.id);
+    widget.content.choose(tab);
     return widget;
   }
 
@@ -55,8 +68,9 @@ export class Documents {
   #make(name: string): JobWidget {
     const { client, model, stop, insert } = this.#options;
     const find = async (asked: string) => (await client.job(asked)).job;
-    const content = new JobDocument({ name, model, tabs: this.#tabs(), find, stop, insert });
-    const widget = new MainAreaWidget({ content });
+    const chosen = () => void this.tracker.save(widget);
+    const content = new JobDocument({ name, model, tabs: this.#tabs(), find, stop, insert, chosen });
+    const widget: JobWidget = new MainAreaWidget({ content });
     widget.toolbar.hide(); // the document has its own
     widget.id = `neo-magics-job-${name}`;
     widget.title.label = name;
@@ -81,10 +95,7 @@ export class Documents {
         id: "comparison",
         title: "Comparison",
         fetch: (name) => client.comparison(name),
-        empty: ({ status }) =>
-          status === "COMPLETED"
-            ? "Not measured on this machine. In a notebook: job.compare(x)"
-            : "Before and after are measured once the job has completed.",
+        empty: unmeasured,
       }),
       new ProfileTab(client),
       new RequestTab(client, copy),

@@ -4,7 +4,7 @@ import { button, element, setText } from "./dom.ts";
 import { wordsOf } from "./request.ts";
 import type { Tab } from "./tabs.ts";
 import type { JobRow } from "./wire.ts";
-import { seconds } from "./words.ts";
+import { hasEnded, seconds } from "./words.ts";
 
 export class ProfileTab implements Tab {
   readonly id = "profile";
@@ -29,7 +29,9 @@ export class ProfileTab implements Tab {
     this.#time.hidden = row.status !== "COMPLETED";
     const { stages } = await this.#client.profile(row.name);
     const entries = Object.entries(stages);
-    const words = "The job reports at its end how long each stage took.";
+    const words = hasEnded(row)
+      ? "This job ended before it could report how long each stage took. The overview shows those it reached."
+      : "The job reports at its end how long each stage took.";
     this.#stages.replaceChildren(
       entries.length ? bars(entries) : element("p", { class: "neo-muted" }, words),
     );

@@ -1,6 +1,6 @@
 /** The request that created the job, and the same request as a cell, for boto3 and for the aws cli. */
 import type { JobsClient } from "./client.ts";
-import { button, element, setText } from "./dom.ts";
+import { button, copyButton, element, setText } from "./dom.ts";
 import type { Tab } from "./tabs.ts";
 import type { JobRow } from "./wire.ts";
 
@@ -16,7 +16,7 @@ export class RequestTab implements Tab {
 
   constructor(client: JobsClient, copy: (text: string) => void) {
     this.#client = client;
-    const copying = button("Copy", () => copy(this.#texts[this.#chosen] ?? ""));
+    const copying = copyButton("Copy", () => this.#texts[this.#chosen] ?? "", copy);
     const tools = element("div", { class: "neo-tools" }, this.#choices, copying);
     this.node = element("div", { class: "neo-panel" }, tools, this.#text);
   }

@@ -2,7 +2,7 @@
 import { button, element, setText } from "./dom.ts";
 import { ROW_CLASS } from "./names.ts";
 import type { JobRow } from "./wire.ts";
-import { age, canStop, hasEnded, LOOKS, outcome, seconds } from "./words.ts";
+import { age, canStop, clock, hasEnded, LOOKS, outcome } from "./words.ts";
 
 export interface RowActions {
   open: (name: string) => void;
@@ -39,9 +39,10 @@ export class RowView {
     const ended = hasEnded(row);
     setText(this.#mark, look.mark);
     this.#mark.className = `neo-mark ${look.accent}`;
-    setText(this.#time, ended ? age(row.created, now) : seconds(elapsed));
+    // The name needs the room that the time of a running job would take beside Stop.
+    setText(this.#time, ended ? age(row.created, now) : "");
     setText(this.#target, row.target);
-    setText(this.#outcome, outcome(row));
+    setText(this.#outcome, ended ? outcome(row) : `${outcome(row)} · ${clock(elapsed)}`);
     this.#outcome.className = `neo-outcome ${outcomeAccent(row)}`;
     this.#stop.hidden = !canStop(row);
     this.#progress(row, ended);
@@ -50,6 +51,7 @@ export class RowView {
       `${row.framework} → ${row.target}`,
       row.verdict,
       row.reason,
+      "Double-click to open.",
     ]
       .filter(Boolean)
       .join("\n");

@@ -17,6 +17,8 @@ export interface SidebarOptions extends RowActions {
 }
 
 const TICK_MS = 1_000;
+const ENOUGH = 20; // rows that a search shows before it stops fetching older jobs by itself
+const FAR_BACK = 1_000; // jobs that a search looks at by itself
 
 export class Sidebar extends Widget {
   readonly #options: SidebarOptions;
@@ -25,13 +27,14 @@ export class Sidebar extends Widget {
   readonly #notice = element("div", { class: "neo-notice", role: "status" });
   readonly #older: HTMLButtonElement;
   #timer = 0;
+  #fetching = false;
 
   constructor(options: SidebarOptions) {
     super({ node: element("div", { class: "neo-sidebar neo-accents" }) });
     this.#options = options;
     this.#filters = new Filters(options.model);
     this.#list = new JobList(options.model, options);
-    this.#older = button("Older jobs", () => void options.older(), { class: "neo-button neo-older" });
+    this.#older = button("Older jobs", () => void this.#fetch(), { class: "neo-button neo-older" });
     const scroll = element("div", { class: "neo-scroller" }, this.#list.node, this.#older);
     this.node.append(
       element("div", { class: "neo-heading" }, element("h2", {}, "Compilation jobs")),
@@ -59,8 +62,27 @@ export class Sidebar extends Widget {
     const { model } = this.#options;
     this.#filters.update();
     this.#list.update();
-    this.#older.hidden = !model.next;
+    this.#older.hidden = !model.next || model.error !== null;
     this.#say();
+    if (this.#wantsOlder) {
+      void this.#fetch();
+    }
+  }
+
+  /** A search goes through older jobs too, and not only through those that are in the list already. */
+  get #wantsOlder(): boolean {
+    const { model } = this.#options;
+    const searching = model.narrowed && model.next !== "" && !model.error;
+    return searching && model.shown.length < ENOUGH && model.rows.length < FAR_BACK;
+  }
+
+  async #fetch(): Promise<void> {
+    if (!this.#fetching) {
+      this.#fetching = true;
+      await this.#options.older();
+      this.#fetching = false;
+      this.update();
+    }
   }
 
   /** Only the seconds of running jobs move by themselves. */
@@ -92,7 +114,8 @@ export class Sidebar extends Widget {
         model.search = "";
         model.group = "all";
       });
-      said.push(element("div", { class: "neo-muted" }, "No job matches."), everything);
+      const where = model.next ? ` among the newest ${model.rows.length}` : "";
+      said.push(element("div", { class: "neo-muted" }, `No job matches${where}.`), everything);
     }
     this.#notice.replaceChildren(...said);
     this.#notice.hidden = !said.length;

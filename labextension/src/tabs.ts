@@ -12,6 +12,8 @@ export interface Tab {
 
 export class Tabs {
   readonly node: HTMLElement;
+  /** What went wrong with the tab in sight; below the tabs, so that these do not move. */
+  readonly problem = element("div", { class: "neo-problem", role: "alert", hidden: "" });
   readonly #tabs: readonly Tab[];
   readonly #buttons: HTMLButtonElement[];
   #current = 0;
@@ -32,12 +34,20 @@ export class Tabs {
       tab.node.setAttribute("role", "tabpanel");
       tab.node.setAttribute("aria-label", tab.title);
     }
-    this.node = element("div", { class: "neo-tabbed" }, bar, ...tabs.map((tab) => tab.node));
+    this.node = element("div", { class: "neo-tabbed" }, bar, this.problem, ...tabs.map((tab) => tab.node));
     this.#choose(0);
   }
 
   get current(): Tab {
     return this.#tabs[this.#current] as Tab;
+  }
+
+  /** Bring the tab `id` into sight, if there is one. */
+  choose(id: string): void {
+    const index = this.#tabs.findIndex((tab) => tab.id === id);
+    if (index >= 0 && index !== this.#current) {
+      this.#buttons[index]?.click();
+    }
   }
 
   #choose(index: number): void {

@@ -34,6 +34,11 @@ export function seconds(value: number): string {
   return value < 100 ? `${value.toFixed(1)} s` : `${Math.floor(value / 60)} min ${Math.floor(value % 60)} s`;
 }
 
+/** A running time in the room of a few characters: 0:07, 12:30. */
+export function clock(value: number): string {
+  return `${Math.floor(value / 60)}:${String(Math.floor(value % 60)).padStart(2, "0")}`;
+}
+
 /** How long ago, in one unit: now, 12 min, 3 h, 4 d. */
 export function age(created: string, now: number): string {
   const passed = (now - Date.parse(created)) / 1000;
@@ -47,6 +52,11 @@ export function age(created: string, now: number): string {
     }
   }
   return "now";
+}
+
+/** A time as the reader's country writes it, to the minute. */
+export function moment(iso: string): string {
+  return new Date(iso).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
 }
 
 /** A latency with three significant digits: 0.0312, 4.51, 178. */

@@ -66,6 +66,15 @@ test("running jobs grow older by the page's own clock", () => {
   assert.equal(model.elapsed(old), 3);
 });
 
+test("a row that was fetched later than the list is not counted twice", () => {
+  let now = 1_000;
+  const model = new JobsModel(() => now);
+  model.receive({ jobs: [job({ elapsed: 3 })], next: "" });
+  now = 61_000;
+  assert.equal(model.elapsed(job({ elapsed: 63 })), 63);
+  assert.equal(model.elapsed(job({ elapsed: 5, created: "2026-11-23T12:00:00+00:00" })), 5);
+});
+
 test("an error is kept until the next news", () => {
   const model = new JobsModel();
   model.receive({ error: { message: "No.", hint: "" } });

@@ -1,12 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { age, milliseconds, outcome, seconds, size } from "../src/words.ts";
+import { age, clock, milliseconds, outcome, seconds, size } from "../src/words.ts";
 import { job } from "./sample.ts";
 
 test("figures read as in the notebook's panels", () => {
   assert.deepEqual([0.012, 3.41, 80.04, 200].map(seconds), ["12 ms", "3.4 s", "80.0 s", "3 min 20 s"]);
   assert.deepEqual([0.03123, 4.512, 178.4].map(milliseconds), ["0.0312", "4.51", "178"]);
   assert.deepEqual([812, 104_000, 44_700_000, 2e9].map(size), ["812 B", "104 kB", "44.7 MB", "2.0 GB"]);
+});
+
+test("a running time takes little room", () => {
+  assert.deepEqual([0.4, 7.9, 65, 754].map(clock), ["0:00", "0:07", "1:05", "12:34"]);
 });
 
 test("age is in one unit", () => {

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neo_magics.api.events import LOG_GROUP, ReportEvent, parse
-from neo_magics.errors import ApiError
+from neo_magics.errors import ApiError, ArtifactError, StorageError
 from neo_magics.job import Job
 from neo_magics.server import query
 from neo_magics.server.archive import contents
@@ -105,7 +105,7 @@ class Desk:
 
     def time_kernels(self, name: str) -> dict[str, Any]:
         """Time each kernel of the compiled model on the server's machine now; takes some seconds."""
-        self._described(name)
+        self.archive(name)
         return {"html": profile_card(Job(name, self.backend).profile())}
 
     def artifact(self, name: str) -> dict[str, Any]:
@@ -115,9 +115,19 @@ class Desk:
         return {"uri": uri, "size": path.stat().st_size, **contents(path)}
 
     def archive(self, name: str) -> Path:
-        """The compiled archive on the server's machine."""
+        """The compiled archive on the server's machine.
+
+        Raises:
+            ArtifactError: it is no longer where the job has put it.
+        """
         self._described(name)
-        return Job(name, self.backend).artifact
+        try:
+            return Job(name, self.backend).artifact
+        except StorageError as error:
+            raise ArtifactError(
+                f"The compiled archive of {name} cannot be fetched. {error.message}",
+                hint="If it was deleted, compile the model again.",
+            ) from error
 
     def _described(self, name: str) -> dict[str, Any]:
         with self.backend.translated():

@@ -13,6 +13,7 @@ from neo_magics.server.base import DeskHandler
 from neo_magics.server.targets import targets
 
 _CHUNK = 1 << 20  # bytes
+_NOT_FILTERS = {"backend", "token"}  # the extension's own, and the server's
 
 
 class JobsHandler(DeskHandler):
@@ -21,9 +22,9 @@ class JobsHandler(DeskHandler):
     @authenticated
     @authorized
     async def get(self) -> None:
-        asked = {name: self.get_query_argument(name) for name in self.request.query_arguments}
-        asked.pop("backend", None)
-        asked.pop("token", None)  # the server's own
+        names = set(self.request.query_arguments) - _NOT_FILTERS
+        # JupyterLab adds the time as a bare name, so that no cache answers.
+        asked = {name: self.get_query_argument(name) for name in names if not name.isdigit()}
         self.answer(await self.run(self.desk.jobs, asked))
 
 

@@ -46,6 +46,8 @@ class RefusedError(HTTPError):
 def refusal(error: errors.NeoMagicsError) -> Refusal:
     """The words of `error`; a hint that only a notebook understands is left out."""
     hint = "" if error.hint.startswith("%neo") else error.hint
+    if status_of(error) == HTTPStatus.NOT_FOUND and not hint:
+        hint = "It may have been deleted."
     return {"message": error.message, "hint": hint}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -50,13 +51,15 @@ def desks(jp_serverapp: Any, stage: Stage) -> OneDesk:
 def ask(desks: OneDesk, jp_fetch: Callable[..., Any]) -> Callable[..., Any]:
     """`await ask("jobs", "name", method=…)`: status and JSON body, for failures too."""
 
-    async def asked(*path: str, **options: Any) -> tuple[int, Any]:
-        if options.get("method") == "POST":
-            options.setdefault("body", "")
-        try:
-            answer = await jp_fetch("neo-magics", *path, **options)
-        except HTTPClientError as error:
-            return error.code, json.loads(error.response.body if error.response else b"null")
-        return answer.code, json.loads(answer.body or b"null")
+    return partial(answered, jp_fetch)
 
-    return asked
+
+async def answered(jp_fetch: Callable[..., Any], *path: str, **options: Any) -> tuple[int, Any]:
+    """The status and the JSON body of an answer, be it a failure."""
+    if options.get("method") == "POST":
+        options.setdefault("body", "")
+    try:
+        answer = await jp_fetch("neo-magics", *path, **options)
+    except HTTPClientError as error:
+        return error.code, json.loads(error.response.body if error.response else b"null")
+    return answer.code, json.loads(answer.body or b"null")

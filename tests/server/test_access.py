@@ -25,6 +25,16 @@ def test_every_route_offers_something():
     assert len({path for path, _method in OFFERED}) == len(ROUTES)
 
 
+def test_the_server_has_no_other_route_of_this_package(jp_serverapp):
+    served = [
+        rule.target
+        for host in jp_serverapp.web_app.default_router.rules
+        for rule in host.target.rules
+        if getattr(rule.target, "__module__", "").startswith("neo_magics")
+    ]
+    assert served == [handler for _pattern, handler in ROUTES]
+
+
 @pytest.mark.parametrize(("path", "method"), OFFERED, ids=[f"{m} {p}" for p, m in OFFERED])
 async def test_without_a_token(desks, http_server_client, jp_base_url, path, method):
     with pytest.raises(HTTPClientError) as refused:

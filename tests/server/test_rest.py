@@ -43,6 +43,12 @@ async def test_list_pages_newest_first(ask, stage):
     assert second["next"] == ""
 
 
+async def test_list_takes_the_time_that_jupyterlab_adds(ask, stage):
+    stage.create()
+    status, body = await ask("jobs", params={"MaxResults": "5", "1795781472464": ""})
+    assert (status, len(body["jobs"])) == (200, 1)
+
+
 async def test_list_filters(ask, stage):
     stage.move(stage.create("one"), JobStatus.STOPPED)
     stage.create("two")
@@ -61,6 +67,7 @@ async def test_list_filters(ask, stage):
         ({"CreationTimeAfter": "yesterday"}, "must be a time"),
         ({"NextToken": "made-up"}, "NextToken"),
         ({"Status": "STOPPED"}, "is not a filter"),
+        ({"": "x"}, "is not a filter"),
     ],
 )
 async def test_list_refuses_what_the_contract_refuses(ask, query, words):
