@@ -1,0 +1,1 @@
+"""Every framework's models, each through a whole job: `python -m tests.zoo --json out.json`."""

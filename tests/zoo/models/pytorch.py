@@ -1,0 +1,31 @@
+"""PyTorch modules: the small ones that every pass is tested with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tests.zoo.entry import Entry, Given
+
+_QUICK = ("residual", "lstm", "encoder")
+_NAMES = [
+    *("convolution_1d", "convolution_3d", "groups", "transposed", "dilated", "residual", "gru", "lstm"),
+    *("encoder", "masked_attention", "norms", "channels_last_norm", "shuffles", "resized", "sorted_sums"),
+    *("several", "einsum", "whole_numbers", "doubles"),
+]
+
+
+def _small(name: str) -> Any:
+    def make(_folder: Path) -> Given:
+        import torch
+
+        from tests.compiler import test_model_zoo
+
+        torch.manual_seed(0)
+        model, inputs = getattr(test_model_zoo, name)()
+        return Given(model.eval(), {"inputs": inputs})
+
+    return make
+
+
+ENTRIES = [Entry("PYTORCH", name, _small(name), ("torch",), quick=name in _QUICK) for name in _NAMES]

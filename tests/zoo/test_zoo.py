@@ -1,0 +1,49 @@
+"""A few models of each framework, and the zoo's own counting."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from neo_magics.client import Backend
+from tests.zoo.__main__ import main
+from tests.zoo.entry import Entry, Given, entries
+from tests.zoo.outcome import outcome
+from tests.zoo.table import table
+
+
+def test_every_entry_has_a_name_of_its_own() -> None:
+    names = [str(entry) for entry in entries()]
+    assert len(names) == len(set(names)) > 20
+    assert {str(entry) for entry in entries(quick=True)} < set(names)
+
+
+def test_a_package_that_is_missing_is_named(settings: Any) -> None:
+    entry = Entry("NONE", "x", make=lambda _folder: Given(None), needs=("no_such_package",))
+    result = outcome(entry, Backend(settings))
+    assert (result.status, result.expected, result.why) == ("skipped", True, "not installed: no_such_package")
+
+
+def test_what_nobody_expected_counts_as_failed(settings: Any) -> None:
+    def make(_folder: Path) -> Given:
+        raise ZeroDivisionError("no")
+
+    result = outcome(Entry("NONE", "x", make=make), Backend(settings))
+    assert (result.status, result.expected, result.why) == ("failed", False, "ZeroDivisionError: no")
+    entry = Entry("NONE", "y", make=lambda _folder: Given(object()), refused="object")
+    result = outcome(entry, Backend(settings))
+    assert result.status == "refused"
+    assert "| NONE | 0 | 1 | 0 | 0 | 0 |" in table([result])
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_models_that_ci_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "zoo.json"
+    status = main(["--quick", "--json", str(path)])
+    said = capsys.readouterr().out
+    assert status == 0, said
+    assert {each["status"] for each in json.loads(path.read_text())} <= {"passed", "refused", "skipped"}
