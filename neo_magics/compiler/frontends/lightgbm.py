@@ -21,8 +21,8 @@ from neo_magics.compiler.frontends.forest import (
     Forest,
     Tree,
     at_most,
-    emit_forest,
 )
+from neo_magics.compiler.frontends.forest_kernels import emit_forest
 from neo_magics.compiler.frontends.imported import ImportedModel
 from neo_magics.compiler.frontends.tabular import Graph, build, input_graph
 from neo_magics.compiler.frontends.unsupported import unsupported

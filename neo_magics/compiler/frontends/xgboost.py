@@ -20,9 +20,9 @@ from neo_magics.compiler.frontends.forest import (
     MISSING_RIGHT,
     Forest,
     Tree,
-    emit_forest,
     strictly_below,
 )
+from neo_magics.compiler.frontends.forest_kernels import emit_forest
 from neo_magics.compiler.frontends.imported import ImportedModel
 from neo_magics.compiler.frontends.tabular import Graph, build, input_graph
 from neo_magics.compiler.frontends.unsupported import unsupported

@@ -54,10 +54,10 @@ def forest_kernel(shape: ForestShape) -> Any:
     `values`; root and depth of each tree; base; out. Where leaves are numbers, `values` has that of each
     node, `where` the column of each tree; else `values` is a table of leaf vectors, `where` each node's row.
     """
-    features, slots, nodes, trees, columns = _sizes(shape)
+    features, slots, nodes, trees, columns = sizes_of(shape)
     data, key, value_type, vectors = shape.data, shape.key, shape.value, bool(shape.leaves)
     places, entries = (nodes, (shape.leaves, columns)) if vectors else (trees, (nodes,))
-    largest, add_leaf = _largest(key), _add_vector if vectors else _add_number
+    limit, add_leaf = largest(key), add_vector if vectors else add_number
     row_stride, column_stride = (columns, 1) if vectors else (1, ROWS)
 
     @T.prim_func(s_tir=True, private=True)
@@ -87,7 +87,7 @@ def forest_kernel(shape: ForestShape) -> Any:
             for r in T.serial(count):
                 for s in T.serial(slots):
                     given = T.Cast(key, x[block * ROWS + r, feature[s]])
-                    seen[s * ROWS + r] = T.if_then_else(T.isnan(given), missing[s], T.min(given, largest))
+                    seen[s * ROWS + r] = T.if_then_else(T.isnan(given), missing[s], T.min(given, limit))
                 for c in T.serial(columns):
                     total[r * row_stride + c * column_stride] = base[c]
             for t in T.serial(trees):
@@ -120,21 +120,22 @@ def _walk(node, root, depth, left, slot, threshold, seen, row, lanes):
 
 
 @T.macro
-def _add_number(total, values, where, tree, node, row, _columns):
+def add_number(total, values, where, tree, node, row, _columns):
     total[where[tree] * ROWS + row] = total[where[tree] * ROWS + row] + values[node]
 
 
 @T.macro
-def _add_vector(total, values, where, _tree, node, row, columns):
+def add_vector(total, values, where, _tree, node, row, columns):
     for c in T.serial(columns):
         total[row * columns + c] = total[row * columns + c] + values[where[node], c]
 
 
-def _sizes(shape: ForestShape) -> tuple[int, int, int, int, int]:
+def sizes_of(shape: ForestShape) -> tuple[int, int, int, int, int]:
+    """Features, slots, nodes, trees, columns."""
     return shape.features, shape.slots, shape.nodes, shape.trees, shape.columns
 
 
-def _largest(key: str) -> Any:
+def largest(key: str) -> Any:
     """The largest finite number: thresholds do not exceed it, and +inf counts as it."""
     from tvm import tirx
 

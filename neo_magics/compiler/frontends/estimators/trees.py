@@ -26,8 +26,8 @@ from neo_magics.compiler.frontends.forest import (
     Forest,
     Tree,
     at_most,
-    emit_forest,
 )
+from neo_magics.compiler.frontends.forest_kernels import emit_forest
 from neo_magics.compiler.frontends.tabular import Graph
 
 Array = np.ndarray[Any, Any]
