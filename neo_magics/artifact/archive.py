@@ -19,6 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from neo_magics.artifact.bounded import BoundedStream
+from neo_magics.compression import GzipWriter
 from neo_magics.errors import InputError, ResourceError, UnsafeArchiveError
 
 MEMBER_LIMIT = 10_000
@@ -71,7 +72,7 @@ def unpack(archive: Path, folder: Path, *, limit_bytes: int) -> None:
 
 def _write_tar(folder: Path, raw: IO[bytes]) -> None:
     with (
-        gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=1, mtime=0) as compressed,
+        GzipWriter(raw) as compressed,
         tarfile.open(fileobj=compressed, mode="w", format=tarfile.PAX_FORMAT) as tar,
     ):
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):

@@ -8,7 +8,6 @@ archive's digest names its content.
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import io
 import json
@@ -23,6 +22,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from neo_magics.compression import GzipWriter
 from neo_magics.errors import InputError
 
 EXTRAS = "neo_magics"
@@ -78,7 +78,7 @@ class ModelArchive:
 
     def _pack(self, stream: IO[bytes], extras: bool) -> None:
         with (
-            gzip.GzipFile(filename="", mode="wb", compresslevel=1, fileobj=stream, mtime=0) as packed,
+            GzipWriter(stream) as packed,
             tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar,
         ):
             for name, content in self._members(extras):

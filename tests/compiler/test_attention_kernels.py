@@ -117,10 +117,6 @@ def test_other_queries_than_keys() -> None:
     check(Cross(), torch.randn(2, 3, 19, 24), torch.randn(2, 3, 50, 48))
 
 
-def test_a_few_queries_are_left_to_other_rules() -> None:
-    check(Heads(2, written_out), torch.randn(2, 1, 32), attentions=0)
-
-
 def test_weights_that_are_asked_for_too_are_computed_as_well() -> None:
     class Both(nn.Module):
         def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

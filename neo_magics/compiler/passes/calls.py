@@ -75,6 +75,17 @@ def numbers(values: Sequence[Any]) -> tuple[int, ...]:
     return tuple(int(value) for value in values)
 
 
+def integers(operand: Any) -> list[int] | None:
+    """The numbers of a tuple of prim values, or None."""
+    values = getattr(operand, "fields", None)
+    if values is None:
+        return None
+    found = [getattr(value, "value", value) for value in values]
+    if not all(isinstance(value, int | tirx.IntImm) for value in found):
+        return None
+    return [int(value) for value in found]
+
+
 def rewrite_entry(mutator: Any, module: tvm.IRModule) -> tvm.IRModule:
     """`module` with `main` rewritten by a PyExprMutator, and the kernels that it added."""
     entry = module.get_global_var(ENTRY)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import tvm
 from tvm import relax, tirx
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
-from neo_magics.compiler.kernels.attention import Attention, Mask, Operand, attention
+from neo_magics.compiler.kernels.attention import attention
+from neo_magics.compiler.kernels.attention_form import Attention, Mask, Operand, unflatten
+from neo_magics.compiler.kernels.attention_rows import attention_of_rows
 from neo_magics.compiler.machine import Machine
 from neo_magics.compiler.passes import calls
+from neo_magics.compiler.passes.attention_parts import parts_of
 from neo_magics.compiler.passes.attention_scores import LAYOUT, FoundMask, Scores, scalar, scores_of
 from neo_magics.compiler.passes.bindings import Bindings
 from neo_magics.compiler.passes.result_order import result_order
@@ -26,8 +30,8 @@ class FuseAttention:
     """matmul → scale → masks → softmax → matmul in float32, with known lengths, as kernels.attention.
 
     Queries, keys and values are read where they lie, through reshapes, transpositions and slices; the result
-    is written in the order in which it is wanted. Fewer queries than half a vector are left alone: that
-    kernel computes whole vectors of queries.
+    is written in the order in which it is wanted. That kernel computes whole vectors of queries: fewer than
+    half a vector are done by kernels.attention_rows, which also reads keys and values out of several parts.
     """
 
     def __init__(self, machine: Machine) -> None:
@@ -42,10 +46,15 @@ class FuseAttention:
 
 @dataclass
 class Match:
-    """One attention: its operands (queries, keys, values, masks), and the variable its result stands for."""
+    """One attention: its operands in the kernel's order, and the variable its result stands for.
+
+    `projected` are what queries, keys and values are read from, before any concatenation is taken apart.
+    """
 
     kernel: Attention
-    sources: list[Any]
+    build: Callable[[Machine], tirx.PrimFunc]
+    operands: list[Any]
+    projected: list[Any]
     result: Any
 
 
@@ -66,8 +75,8 @@ class _Fuser(PyExprMutator):  # type: ignore[misc]
         match = self.found.get(call)
         if match is None:
             return self.visit_expr_post_order(call)
-        kernel = self.builder_.add_func(attention(match.kernel, self.machine), "attention")
-        sources = [self.visit_expr(source) for source in match.sources]
+        kernel = self.builder_.add_func(match.build(self.machine), "attention")
+        sources = [self.visit_expr(source) for source in match.operands]
         result = relax.TensorType(match.kernel.out.shape, "float32")
         made = self.builder_.emit(relax.call_tir(kernel, sources, result))
         shape = calls.shape_of(call)
@@ -86,7 +95,7 @@ def _match(bindings: Bindings, var: Any, call: Any, machine: Machine) -> Match |
     sizes = _sizes(scores.product, call)
     if q is None or k is None or v is None or sizes is None or v_scale != 1.0:
         return None
-    if 2 * sizes[0] < machine.lanes or sizes[1] > LONGEST:
+    if sizes[1] > LONGEST:
         return None
     masks = [_mask_view(bindings, mask) for mask in scores.masks]
     known = [mask for mask in masks if mask is not None]
@@ -94,7 +103,8 @@ def _match(bindings: Bindings, var: Any, call: Any, machine: Machine) -> Match |
         return None
     k = k.permuted([*range(len(k.dims) - 2), len(k.dims) - 1, len(k.dims) - 2])
     scores.scale *= q_scale * k_scale
-    return _placed_match(bindings, var, scores, sizes, [q, k, v, *known])
+    few = 2 * sizes[0] < machine.lanes
+    return _placed_match(bindings, var, scores, sizes, [q, k, v, *known], few=few)
 
 
 def _sizes(product: Any, call: Any) -> tuple[int, int, int, int] | None:
@@ -110,7 +120,13 @@ def _sizes(product: Any, call: Any) -> tuple[int, int, int, int] | None:
 
 
 def _placed_match(
-    bindings: Bindings, var: Any, scores: Scores, sizes: tuple[int, int, int, int], views: list[View]
+    bindings: Bindings,
+    var: Any,
+    scores: Scores,
+    sizes: tuple[int, int, int, int],
+    views: list[View],
+    *,
+    few: bool,
 ) -> Match | None:
     queries, keys, depth, width = sizes
     groups = _groups([_lead(view) for view in views])
@@ -131,7 +147,15 @@ def _placed_match(
     q, k, v = operands[:3]
     out = _placed(shape, order)
     kernel = Attention(extents, queries, keys, depth, width, scores.scale, q, k, v, masks, out, scores.safe)
-    return Match(kernel, [view.source for view in views], result)
+    sources = [view.source for view in views]
+    if not few:
+        return Match(kernel, partial(attention, kernel), sources, sources[:3], result)
+    if not _is_row(views[1].dims[-1]) and depth > 1:
+        return None
+    stored = parts_of(bindings, kernel, views[1], views[2])
+    operands = [sources[0], *stored.keys, *stored.values, *sources[3:]]
+    build = partial(attention_of_rows, kernel, stored.parts)
+    return Match(kernel, build, operands, sources[:3], result)
 
 
 def _scaled_view(bindings: Bindings, value: Any) -> tuple[View | None, float]:
@@ -195,17 +219,9 @@ def _operand(view: View, strides: list[int]) -> Operand | None:
         flat = view.offset + i * row + j * column
         for index, stride in zip(group, strides, strict=True):
             flat = flat + index * stride
-        return _unravel(flat, shape)
+        return unflatten(flat, shape)
 
     return Operand(tuple(shape), calls.dtype_of(view.source), place)
-
-
-def _unravel(flat: Any, shape: Sequence[Any]) -> list[Any]:
-    index: list[Any] = []
-    for size in reversed(shape[1:]):
-        index.insert(0, flat % size)
-        flat = flat // size
-    return [flat, *index] if shape else []
 
 
 def _is_row(dim: tuple[Factor, ...]) -> bool:

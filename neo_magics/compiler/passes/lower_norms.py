@@ -1,7 +1,8 @@
-"""Layer norm and RMS norm of rows become kernels of our own."""
+"""Layer norm, RMS norm and soft-max of rows become kernels of our own."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import tvm
@@ -9,15 +10,20 @@ from tvm import relax
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
 from neo_magics.compiler.kernels.normalisation import Norm, norm
+from neo_magics.compiler.kernels.softmax import Softmax, softmax
 from neo_magics.compiler.machine import Machine
 from neo_magics.compiler.passes import calls
+
+_NORMS = ("relax.nn.layer_norm", "relax.nn.rms_norm")
+_SOFTMAX = ("relax.nn.softmax", "relax.nn.log_softmax")
 
 
 @tvm.transform.module_pass(opt_level=0, name="LowerNorms")
 class LowerNorms:
     """nn.layer_norm and nn.rms_norm over a known last dimension, in float32, as kernels.normalisation.
 
-    Other axes and dtypes, and a layer norm without scale or shift, keep TVM's own lowering.
+    nn.softmax and nn.log_softmax over the last dimension, known or free, as kernels.softmax. Other axes and
+    dtypes, and a layer norm without scale or shift, keep TVM's own lowering.
     """
 
     def __init__(self, machine: Machine) -> None:
@@ -36,24 +42,44 @@ class _Lowerer(PyExprMutator):  # type: ignore[misc]
 
     def visit_call_(self, call: Any) -> Any:
         call = self.builder_.normalize(self.visit_expr_post_order(call))
-        name = calls.name_of(call)
-        if name not in ("relax.nn.layer_norm", "relax.nn.rms_norm"):
+        shape = calls.shape_of(call)
+        if shape is None or not shape or calls.dtype_of(call) != "float32":
             return call
-        shape, attrs = calls.shape_of(call), call.attrs
-        centred = name == "relax.nn.layer_norm"
-        if shape is None or calls.dtype_of(call) != "float32" or not isinstance(shape[-1], int):
-            return call
-        if [axis % len(shape) for axis in calls.numbers(attrs.axes)] != [len(shape) - 1] or not shape[-1]:
+        name, last = calls.name_of(call), len(shape) - 1
+        if name in _SOFTMAX and int(call.attrs.axis) in (-1, last) and shape[last] != 0:
+            return self._softmax(call, shape)
+        if name in _NORMS and isinstance(shape[last], int) and shape[last]:
+            return self._norm(call, shape)
+        return call
+
+    def _softmax(self, call: Any, shape: Sequence[Any]) -> Any:
+        rows, width = calls.product(shape[:-1]), shape[-1]
+        kernel = softmax(
+            Softmax(_free(rows, "rows"), _free(width, "width"), "log" in calls.name_of(call)), self.machine
+        )
+        return self._called(kernel, "softmax", call.args, shape)
+
+    def _norm(self, call: Any, shape: Sequence[Any]) -> Any:
+        attrs, centred = call.attrs, calls.name_of(call) == "relax.nn.layer_norm"
+        if [axis % len(shape) for axis in calls.numbers(attrs.axes)] != [len(shape) - 1]:
             return call
         if centred and not (attrs.center and attrs.scale):
             return call
-        rows = calls.product(shape[:-1])
-        data = call.args[0]
+        rows = _free(calls.product(shape[:-1]), "rows")
+        kernel = norm(Norm(rows, shape[-1], float(attrs.epsilon), centred), self.machine)
+        return self._called(kernel, "norm", call.args, shape)
+
+    def _called(self, kernel: Any, name: str, operands: Sequence[Any], shape: Sequence[Any]) -> Any:
+        """The kernel on [rows, width] of the first operand."""
+        flat = [calls.product(shape[:-1]), shape[-1]]
+        data = operands[0]
         if len(shape) != 2:
-            data = self.builder_.emit(relax.op.reshape(data, [rows, shape[-1]]))
-        free = rows if isinstance(rows, int) else tvm.tirx.Var("rows", "int64")
-        kernel = norm(Norm(free, shape[-1], float(attrs.epsilon), centred), self.machine)
-        added = self.builder_.add_func(kernel, "norm")
-        result = relax.TensorType([rows, shape[-1]], "float32")
-        made = relax.call_tir(added, [data, *call.args[1:]], result)
+            data = self.builder_.emit(relax.op.reshape(data, flat))
+        added = self.builder_.add_func(kernel, name)
+        made = relax.call_tir(added, [data, *operands[1:]], relax.TensorType(flat, "float32"))
         return made if len(shape) == 2 else relax.op.reshape(self.builder_.emit(made), list(shape))
+
+
+def _free(size: Any, name: str) -> Any:
+    """A size that a kernel knows, or learns from its operand."""
+    return size if isinstance(size, int) else tvm.tirx.Var(name, "int64")

@@ -35,7 +35,7 @@ class MergeProjections:
         merged = [
             group
             for match in attentions(bindings, self.machine)
-            for group in _groups(bindings, match.sources[:3])
+            for group in _groups(bindings, match.projected)
         ]
         return calls.rewrite_entry(_Merger(module, merged), module) if merged else module
 

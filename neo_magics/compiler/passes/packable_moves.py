@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import tvm
-from tvm import relax, tirx
+from tvm import relax
 
 from neo_magics.compiler.kernels import INJECTIVE
 from neo_magics.compiler.kernels.channels import join_channels
@@ -47,7 +47,7 @@ def _is_image(expression: Any) -> bool:
 def cut(packer: Packer, call: Any) -> Any | None:
     """strided_slice of rows and columns, and of channels that are whole blocks."""
     data = packer.packed(call.args[0])
-    fields = [_integers(operand) for operand in call.args[1:5]]
+    fields = [calls.integers(operand) for operand in call.args[1:5]]
     known = [field for field in fields if field is not None]
     if data is None or len(known) != len(fields) or not _is_image(call) or not _channels(call):
         return None
@@ -66,17 +66,6 @@ def cut(packer: Packer, call: Any) -> Any | None:
 def _ends_block(packer: Packer, call: Any, end: int) -> bool:
     """Whether nothing but padding follows `end` in its block."""
     return end % packer.lanes == 0 or end == _channels(call.args[0])
-
-
-def _integers(operand: Any) -> list[int] | None:
-    """The numbers of a tuple of prim values, or None."""
-    values = getattr(operand, "fields", None)
-    if values is None:
-        return None
-    found = [getattr(value, "value", value) for value in values]
-    if not all(isinstance(value, int | tirx.IntImm) for value in found):
-        return None
-    return [int(value) for value in found]
 
 
 def split_piece(packer: Packer, item: Any) -> Any | None:

@@ -123,15 +123,33 @@ def _take_one(view: View, call: Any) -> View | None:
     return _cut(view, axis, int(index) % shape[axis], None) if isinstance(shape[axis], int) else None
 
 
-def _cut(view: View, axis: int, begin: int, size: int | None) -> View | None:
-    """From `begin`, `size` elements of a dimension; None: one, and the dimension goes."""
+def _cut(view: View, axis: int, begin: int, size: int | None, step: int = 1) -> View | None:
+    """From `begin`, `size` elements of a dimension, each `step`th; None: one, and the dimension goes."""
     dim = view.dims[axis]
     if len(dim) > 1:
         return None
     stride = dim[0][1] if dim else 0
-    middle = () if size is None else (((size, stride),) if size > 1 else (),)
+    middle = () if size is None else (((size, stride * step),) if size > 1 else (),)
     dims = (*view.dims[:axis], *middle, *view.dims[axis + 1 :])
     return View(view.source, dims, view.offset + begin * stride)
+
+
+def _slice(view: View, call: Any) -> View | None:
+    """strided_slice with constant bounds, forward, of known dimensions."""
+    fields = [calls.integers(operand) for operand in call.args[1:5]]
+    shape, made = calls.shape_of(call.args[0]), calls.shape_of(call)
+    if any(field is None for field in fields) or shape is None or made is None:
+        return None
+    axes, begins, _ends, *steps = (field or [] for field in fields)
+    sliced: View | None = view
+    for number, begin, step in zip(axes, begins, steps[0] if steps else [1] * len(axes), strict=True):
+        axis = number % len(shape)
+        size = shape[axis]
+        if sliced is None or step < 1 or not isinstance(size, int) or not isinstance(made[axis], int):
+            return None
+        first = max(begin + size, 0) if begin < 0 else min(begin, size)
+        sliced = _cut(sliced, axis, first, made[axis], step)
+    return sliced
 
 
 def part(view: View, call: Any, index: int) -> View | None:
@@ -158,6 +176,7 @@ STEPS: dict[str, Callable[[View, Any], View | None]] = {
     "relax.permute_dims": _permute,
     "relax.broadcast_to": _broadcast,
     "relax.take": _take_one,
+    "relax.strided_slice": _slice,
 }
 
 

@@ -17,6 +17,7 @@ Loop = Any  # tvm.s_tir.schedule.LoopRV
 
 # A parallel loop costs about 2 µs to start; below this many element operations one thread is faster.
 PARALLEL_WORK = 16 * 1024
+FREE = 64  # what a dimension counts for whose size is not known: a sequence, more likely than a batch of one
 ROOT = "root"  # TVM's name of the block around a kernel that can be scheduled
 REDUCE = tirx.IterVar.CommReduce
 SPATIAL = tirx.IterVar.DataPar
@@ -85,8 +86,9 @@ def find_annotated(sch: Schedule, name: str, value: str) -> Block | None:
 
 
 def work(sch: Schedule, block: Block) -> int:
-    """Element operations of the block; a free dimension counts as one."""
-    return math.prod(extent(sch, loop) or 1 for loop in sch.get_loops(block))
+    """Element operations of the block; a free dimension counts as `FREE`."""
+    sizes = (extent(sch, loop) for loop in sch.get_loops(block))
+    return math.prod(FREE if size is None else size for size in sizes)
 
 
 def parallel(sch: Schedule, loops: Sequence[Loop], operations: int) -> None:
