@@ -96,9 +96,8 @@ def _along_reduction(
 ) -> None:
     """One partial result per lane, combined at the end (rfactor)."""
     operations = loops.work(sch, block)
-    size = loops.extent(sch, reductions[-1])
-    width = spatial.vector_width(size, machine.lanes) if size else 1
-    if size is None or width < NARROWEST or len(sch.get(block).writes) != 1:
+    width = _reduced_at_once(sch, block, loops.extent(sch, reductions[-1]), machine)
+    if width < NARROWEST or len(sch.get(block).writes) != 1:
         loops.parallel(sch, outputs, operations)
         return
     count = loops.kinds(sch, block).count(loops.SPATIAL)
@@ -111,6 +110,18 @@ def _along_reduction(
     init = sch.decompose_reduction(partial, others[0])
     sch.vectorize(sch.get_loops(init)[-1])
     loops.parallel(sch, sch.get_loops(block)[:count], operations // width)
+
+
+def _reduced_at_once(sch: Schedule, block: Block, size: int | None, machine: Machine) -> int:
+    """How many elements of a reduction make a vector; 1 where that is not worth it.
+
+    A length that no width divides, or that is free, takes whole vectors under a condition, which LLVM turns
+    into masks. Integers it adds up in vectors by itself, and faster; floats it may not reorder.
+    """
+    width = spatial.vector_width(size, machine.lanes) if size else 1
+    is_float = str(sch.get(block).writes[0].source.dtype).startswith("float")
+    cut = is_float and (size is None or size > machine.lanes)
+    return machine.lanes if width < NARROWEST and cut else width
 
 
 def _loops_by_kind(sch: Schedule, block: Block) -> tuple[list[Loop], list[Loop]]:
