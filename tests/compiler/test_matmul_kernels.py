@@ -11,7 +11,7 @@ from tvm import relax, tirx
 from neo_magics.compiler.kernels.matmul import pack_columns
 from neo_magics.compiler.kernels.tiles import register_tile
 from neo_magics.compiler.machine import Machine
-from tests.compiler.models import WIDTHS, constant, module, random, run, x86_target
+from tests.compiler.models import WIDTHS, constant, kernels, module, random, run, x86_target
 
 # (leading dimensions, K, N)
 SHAPES = (
@@ -46,6 +46,32 @@ def test_a_grid_of_computed_operands(mcpu: str) -> None:
     outputs = run(source, arrays, x86_target(mcpu))
     for a, b, got in zip(arrays[::2], arrays[1::2], outputs, strict=True):
         np.testing.assert_allclose(got, a @ b, atol=1e-5)
+
+
+@pytest.mark.parametrize("mcpu", WIDTHS)
+def test_few_results_of_long_rows_are_summed_in_parts(mcpu: str) -> None:
+    shapes = [(1, 1024, 10), (2, 768, 2), (1, 4096, 1), (3, 1000, 17), (1, 257, 3), (1, 300_000, 2)]
+    arrays = [random((m, k), n) for n, (m, k, _n) in enumerate(shapes)]
+    source = module(
+        lambda *xs: [
+            relax.op.nn.relu(relax.op.add(relax.op.matmul(x, constant((k, n))), constant((n,), 1)))
+            for x, (_m, k, n) in zip(xs, shapes, strict=True)
+        ],
+        *((array.shape, "float32") for array in arrays),
+    )
+    for x, (_m, k, n), got in zip(arrays, shapes, run(source, arrays, x86_target(mcpu)), strict=True):
+        weight, bias = constant((k, n)).value.numpy(), constant((n,), 1).value.numpy()
+        expected = np.maximum(x.astype("float64") @ weight + bias, 0)
+        np.testing.assert_allclose(got, expected, atol=1e-6 * k, rtol=1e-5, err_msg=f"{x.shape} {n}")
+
+
+def test_a_narrow_product_of_one_row_has_several_sums_in_flight() -> None:
+    lowered, refused = kernels(
+        module(lambda x: [relax.op.matmul(x, constant((1024, 10)))], ((1, 1024), "float32")), x86_target()
+    )
+    [func] = [func for func in lowered.functions.values() if isinstance(func, tirx.PrimFunc)]
+    assert refused == []
+    assert "T.unroll(T.int64(8))" in func.script()
 
 
 def test_rows_may_be_free() -> None:

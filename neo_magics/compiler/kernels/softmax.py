@@ -64,8 +64,12 @@ class _Row:
         total = self._joined(0.0, lambda a, b: a + b, power)
         scale = T.alloc_buffer((1,), "float32", scope="local")
         T.buffer_store(scale, tirx.log(total[0]) + highest[0] if self.s.log else _float(1) / total[0], [0])
-        read, join = (x, lambda a, b: a - b) if self.s.log else (out, lambda a, b: a * b)
-        self._each(lambda j, _lane: T.buffer_store(out, join(read[self.row, j], scale[0]), [self.row, j]))
+
+        def store(j: Any, _lane: Any) -> None:
+            value = x[self.row, j] - scale[0] if self.s.log else out[self.row, j] * scale[0]
+            T.buffer_store(out, value, [self.row, j])
+
+        self._each(store)
 
     def _joined(self, start: float, join: Callable[[Any, Any], Any], read: Callable[[Any], Any]) -> Any:
         """A vector whose first element joins read(place) of the whole row."""
