@@ -11,7 +11,7 @@ from tvm import relax
 
 from neo_magics.compiler.frontends.torch_program import program_to_module
 from neo_magics.compiler.passes.fuse_attention import FuseAttention
-from tests.compiler.models import WIDTHS, x86_target
+from tests.compiler.models import x86_target
 from tests.compiler.test_attention_kernels import Heads, check, filled, fused, kept, written_out
 
 
@@ -37,7 +37,7 @@ class Cached(nn.Module):
         return joined.transpose(1, 2).flatten(2)
 
 
-@pytest.mark.parametrize("mcpu", WIDTHS)
+@pytest.mark.parametrize("mcpu", ["native", pytest.param("x86-64", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("queries", "keys", "depth", "width"), [(1, 128, 64, 64), (1, 77, 28, 33), (3, 40, 17, 64), (7, 5, 3, 1)]
 )
@@ -46,11 +46,13 @@ def test_few_queries(queries: int, keys: int, depth: int, width: int, mcpu: str)
     check(Cross(), *(torch.randn(2, 3, *size) for size in sizes), mcpu=mcpu)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attend", [filled, kept])
 def test_masks_that_choose(attend: object) -> None:
     check(Heads(4, attend), torch.randn(2, 5, 32), torch.rand(2, 1, 5, 5) > 0.4)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_masks_that_are_added_and_rows_that_are_masked_altogether() -> None:
     mask = torch.where(torch.rand(2, 1, 1, 5) > 0.3, 0.0, -10000.0)
     check(Heads(4, written_out), torch.randn(2, 5, 32), mask)
@@ -89,6 +91,7 @@ def test_keys_that_are_joined_otherwise_than_values() -> None:
     check(Uneven(), torch.randn(1, 2, 1, 8), torch.randn(1, 2, 9, 8), torch.randn(1, 2, 4, 8))
 
 
+@pytest.mark.slow
 def test_keys_whose_elements_are_joined() -> None:
     class Turned(nn.Module):
         def forward(self, q: torch.Tensor, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
@@ -97,6 +100,7 @@ def test_keys_whose_elements_are_joined() -> None:
     check(Turned(), torch.randn(1, 2, 1, 16), torch.randn(1, 2, 9, 8), torch.randn(1, 2, 9, 8))
 
 
+@pytest.mark.slow
 def test_slices_of_other_rows_and_every_second_one() -> None:
     class Sliced(nn.Module):
         def forward(self, q: torch.Tensor, kv: torch.Tensor) -> torch.Tensor:

@@ -32,19 +32,27 @@ from neo_magics.compiler.kernels.math import exp_below
 from neo_magics.compiler.kernels.tiles import attention_tile, register_tile
 from neo_magics.compiler.machine import Machine
 
+TYPICAL = 128  # what a free length is taken for where tiles are chosen
 
-def attention(a: Attention, machine: Machine) -> tirx.PrimFunc:
-    """The kernel (q, k, v, masks…, out). Threads share groups × blocks of queries."""
+
+def attention(a: Attention, machine: Machine, *, free: Sequence[tirx.Var] = ()) -> tirx.PrimFunc:
+    """The kernel (q, k, v, masks…, free…, out). Threads share groups × blocks of queries.
+
+    `free` are the variables of free lengths, which it is told.
+    """
     lanes = machine.lanes
-    keys, vectors = attention_tile(a.queries, a.keys, machine)
+    queries, keys = (size if isinstance(size, int) else TYPICAL for size in (a.queries, a.keys))
+    keys, vectors = attention_tile(queries, keys, machine)
     block = vectors * lanes
-    blocks = -(-a.queries // block)
+    blocks = (a.queries + block - 1) // block
     with IRBuilder() as builder, T.prim_func(is_private=True, s_tir=True):
         T.func_name("attention")
         T.func_attr({"tirx.noalias": True, "op_pattern": OPAQUE, "tirx.is_scheduled": True})
-        operands = [a.q, a.k, a.v, *(mask.operand for mask in a.masks), a.out]
-        buffers = [T.arg(f"a{n}", T.buffer(o.shape, o.dtype)) for n, o in enumerate(operands)]
-        q, k, v, *masks, out = buffers
+        operands = [a.q, a.k, a.v, *(mask.operand for mask in a.masks)]
+        q, k, v, *masks = (T.arg(f"a{n}", T.buffer(o.shape, o.dtype)) for n, o in enumerate(operands))
+        for var in free:
+            T.arg(var.name, var)
+        out = T.arg("out", T.buffer(a.out.shape, a.out.dtype))
         with T.parallel(0, product(a.groups) * blocks) as item:
             group = unflatten(item // blocks, a.groups)
             first = item % blocks * block
@@ -65,12 +73,12 @@ class _Block:
         self.a, self.machine, self.group, self.first = a, machine, group, first
         self.block, self.keys, self.lanes = block, keys, machine.lanes
         self.vectors = block // machine.lanes
-        self.key_tiles = -(-a.keys // keys)
+        self.key_tiles = (a.keys + keys - 1) // keys
 
     def row(self, offset: Any) -> Any:
         """The query at `offset` of the block; beyond the last one, the last one again."""
         row = self.first + offset
-        return row if self.a.queries % self.block == 0 else tirx.min(row, self.a.queries - 1)
+        return row if _is_whole(self.a.queries, self.block) else tirx.min(row, self.a.queries - 1)
 
     def load_queries(self, q: Any) -> Any:
         """scale · qᵀ, depth × block: what each score multiplies is a vector of queries."""
@@ -111,7 +119,7 @@ class _Block:
 
     def _key(self, tile: Any, j: Any) -> Any:
         key = tile * self.keys + j
-        return key if self.a.keys % self.keys == 0 else tirx.min(key, self.a.keys - 1)
+        return key if _is_whole(self.a.keys, self.keys) else tirx.min(key, self.a.keys - 1)
 
     def exponentials(self, scores: Any, highest: Any) -> Any:
         """exp(score - highest) in place; returns 1 / the sum of each query."""
@@ -149,7 +157,7 @@ class _Block:
                 T.buffer_store(sums, at(sums, spot) + at(scores, [j, i * rows + r]) * value, spot)
             with T.unroll(0, rows) as r:
                 offset = i * rows + r
-                inside = _within(self.first + offset, a.queries, always=a.queries % self.block == 0)
+                inside = _within(self.first + offset, a.queries, always=_is_whole(a.queries, self.block))
                 with inside, T.unroll(0, vectors) as c, T.vectorized(0, lane) as x:
                     place = a.out.place(self.group, self.first + offset, (part * vectors + c) * lane + x)
                     T.buffer_store(out, at(sums, [r, c * lane + x]) * at(inverse, [offset]), place)
@@ -161,10 +169,14 @@ class _Block:
         return vector
 
 
+def _is_whole(size: Any, step: int) -> bool:
+    return isinstance(size, int) and size % step == 0
+
+
 class _within:
     """`if index < size:`, left out where it always holds."""
 
-    def __init__(self, index: Any, size: int, *, always: bool) -> None:
+    def __init__(self, index: Any, size: Any, *, always: bool) -> None:
         self.frames = [] if always else [T.If(index < size), T.Then()]
 
     def __enter__(self) -> None:

@@ -39,12 +39,13 @@ class Mask:
 class Attention:
     """Everything about one attention: groups are batch and heads, `out` its result's place and shape.
 
+    The first group, queries and keys may be free, expressions of variables.
     `safe`: a row whose scores are all -∞ gives zeros instead of NaN, as in PyTorch's fused attention.
     """
 
     groups: tuple[Any, ...]
-    queries: int
-    keys: int
+    queries: Any
+    keys: Any
     depth: int
     width: int
     scale: float
@@ -54,6 +55,17 @@ class Attention:
     masks: tuple[Mask, ...]
     out: Operand
     safe: bool
+
+
+def free_sizes(a: Attention) -> list[tirx.Var]:
+    """The variables of free queries, keys and what they are read by; none where only the batch is free."""
+    if isinstance(a.queries, int) and isinstance(a.keys, int):
+        return []
+    shapes = [a.groups, (a.queries, a.keys), *(each.shape for each in (a.q, a.k, a.v, a.out))]
+    shapes += [mask.operand.shape for mask in a.masks]
+    sizes = [size for shape in shapes for size in shape if not isinstance(size, int)]
+    found = [var for size in sizes for var in tirx.analysis.undefined_vars(size)]
+    return list(dict.fromkeys(found))
 
 
 def masked(a: Attention, score: Any, masks: Sequence[Any], group: Index, row: Any, key: Any) -> Any:

@@ -12,7 +12,7 @@ from tvm import relax, tirx
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
 from neo_magics.compiler.kernels.attention import attention
-from neo_magics.compiler.kernels.attention_form import Attention, Mask, Operand, unflatten
+from neo_magics.compiler.kernels.attention_form import Attention, Mask, Operand, free_sizes, unflatten
 from neo_magics.compiler.kernels.attention_rows import attention_of_rows
 from neo_magics.compiler.machine import Machine
 from neo_magics.compiler.passes import calls
@@ -48,12 +48,14 @@ class FuseAttention:
 class Match:
     """One attention: its operands in the kernel's order, and the variable its result stands for.
 
+    Each operand comes with the shape in which it is read; `free` are the sizes that the kernel is told.
     `projected` are what queries, keys and values are read from, before any concatenation is taken apart.
     """
 
     kernel: Attention
     build: Callable[[Machine], tirx.PrimFunc]
-    operands: list[Any]
+    reads: list[tuple[Any, tuple[Any, ...]]]
+    free: list[tirx.Var]
     projected: list[Any]
     result: Any
 
@@ -76,12 +78,19 @@ class _Fuser(PyExprMutator):  # type: ignore[misc]
         if match is None:
             return self.visit_expr_post_order(call)
         kernel = self.builder_.add_func(match.build(self.machine), "attention")
-        sources = [self.visit_expr(source) for source in match.operands]
+        sources = [self._read_as(operand, shape) for operand, shape in match.reads]
         result = relax.TensorType(match.kernel.out.shape, "float32")
-        made = self.builder_.emit(relax.call_tir(kernel, sources, result))
+        made = self.builder_.emit(relax.call_tir(kernel, [*sources, *match.free], result))
         shape = calls.shape_of(call)
         assert shape is not None
         return relax.op.reshape(made, list(shape))
+
+    def _read_as(self, operand: Any, shape: Sequence[Any]) -> Any:
+        """A kernel's operand, in the shape in which the kernel reads it."""
+        value, own = self.visit_expr(operand), calls.shape_of(operand)
+        if own is not None and len(own) == len(shape):
+            return value
+        return self.builder_.emit(relax.op.reshape(value, list(shape)))
 
 
 def _match(bindings: Bindings, var: Any, call: Any, machine: Machine) -> Match | None:
@@ -95,7 +104,9 @@ def _match(bindings: Bindings, var: Any, call: Any, machine: Machine) -> Match |
     sizes = _sizes(scores.product, call)
     if q is None or k is None or v is None or sizes is None or v_scale != 1.0:
         return None
-    if sizes[1] > LONGEST:
+    queries, keys = sizes[:2]
+    few = isinstance(queries, int) and 2 * queries < machine.lanes
+    if (isinstance(keys, int) and keys > LONGEST) or (few and not isinstance(keys, int)):
         return None
     masks = [_mask_view(bindings, mask) for mask in scores.masks]
     known = [mask for mask in masks if mask is not None]
@@ -103,27 +114,27 @@ def _match(bindings: Bindings, var: Any, call: Any, machine: Machine) -> Match |
         return None
     k = k.permuted([*range(len(k.dims) - 2), len(k.dims) - 1, len(k.dims) - 2])
     scores.scale *= q_scale * k_scale
-    few = 2 * sizes[0] < machine.lanes
     return _placed_match(bindings, var, scores, sizes, [q, k, v, *known], few=few)
 
 
-def _sizes(product: Any, call: Any) -> tuple[int, int, int, int] | None:
-    """Queries, keys, depth and width, where all are known."""
+def _sizes(product: Any, call: Any) -> tuple[Any, Any, int, int] | None:
+    """Queries and keys, which may be free, depth and width, which are known."""
     shapes = [calls.shape_of(value) for value in (product, product.args[0], call)]
     if any(shape is None for shape in shapes):
         return None
     (*_, queries, keys), (*_, depth), (*_, width) = (shape or () for shape in shapes)
-    sizes = (queries, keys, depth, width)
-    if not all(isinstance(size, int) and size > 0 for size in sizes):
+    if not all(isinstance(size, int) and size > 0 for size in (depth, width)):
         return None
-    return sizes
+    if any(isinstance(size, int) and size <= 0 for size in (queries, keys)):
+        return None
+    return queries, keys, depth, width
 
 
 def _placed_match(
     bindings: Bindings,
     var: Any,
     scores: Scores,
-    sizes: tuple[int, int, int, int],
+    sizes: tuple[Any, Any, int, int],
     views: list[View],
     *,
     few: bool,
@@ -148,14 +159,19 @@ def _placed_match(
     out = _placed(shape, order)
     kernel = Attention(extents, queries, keys, depth, width, scores.scale, q, k, v, masks, out, scores.safe)
     sources = [view.source for view in views]
+    shapes = [operand.shape for operand in operands]
     if not few:
-        return Match(kernel, partial(attention, kernel), sources, sources[:3], result)
-    if not _is_row(views[1].dims[-1]) and depth > 1:
+        free = free_sizes(kernel)
+        reads = list(zip(sources, shapes, strict=True))
+        return Match(kernel, partial(attention, kernel, free=free), reads, free, sources[:3], result)
+    if (not _is_row(views[1].dims[-1]) and depth > 1) or free_sizes(kernel):
         return None
     stored = parts_of(bindings, kernel, views[1], views[2])
-    operands = [sources[0], *stored.keys, *stored.values, *sources[3:]]
     build = partial(attention_of_rows, kernel, stored.parts)
-    return Match(kernel, build, operands, sources[:3], result)
+    rows = [(source, part.k.shape) for source, part in zip(stored.keys, stored.parts, strict=True)]
+    rows += [(source, part.v.shape) for source, part in zip(stored.values, stored.parts, strict=True)]
+    reads = [(sources[0], q.shape), *rows, *zip(sources[3:], shapes[3:], strict=True)]
+    return Match(kernel, build, reads, [], sources[:3], result)
 
 
 def _scaled_view(bindings: Bindings, value: Any) -> tuple[View | None, float]:
@@ -206,30 +222,37 @@ def _groups(leads: Sequence[list[Factor]]) -> list[list[Factor]] | None:
     return groups
 
 
-def _operand(view: View, strides: list[int]) -> Operand | None:
-    """How the kernel reads element (group, row, column) of a view: an index of its source's dimensions."""
+def _operand(view: View, strides: list[Any]) -> Operand | None:
+    """How the kernel reads element (group, row, column) of a view: an index of its source's dimensions.
+
+    A source with free dimensions within is read as one row of numbers: no kernel divides by a free size.
+    """
     shape = calls.shape_of(view.source)
     if shape is None or any(len(dim) > 1 for dim in view.dims[-2:]):
         return None
-    if not all(isinstance(size, int | tirx.Var) for size in shape):  # a kernel cannot solve for its sizes
-        return None
     row, column = (dim[0][1] if dim else 0 for dim in view.dims[-2:])
+    read_as = (calls.product(shape),) if _has_free_within(shape) else tuple(shape)
 
     def place(group: Sequence[Any], i: Any, j: Any) -> list[Any]:
         flat = view.offset + i * row + j * column
         for index, stride in zip(group, strides, strict=True):
             flat = flat + index * stride
-        return unflatten(flat, shape)
+        return unflatten(flat, read_as)
 
-    return Operand(tuple(shape), calls.dtype_of(view.source), place)
+    return Operand(read_as, calls.dtype_of(view.source), place)
+
+
+def _has_free_within(shape: Sequence[Any]) -> bool:
+    """Whether a dimension but the first is free, or the first one is more than a name."""
+    return not all(isinstance(size, int) for size in shape[1:]) or not isinstance(shape[0], int | tirx.Var)
 
 
 def _is_row(dim: tuple[Factor, ...]) -> bool:
-    return len(dim) == 1 and dim[0][1] == 1
+    return len(dim) == 1 and isinstance(dim[0][1], int) and dim[0][1] == 1
 
 
 def _moves(dim: tuple[Factor, ...]) -> bool:
-    return any(stride for _size, stride in dim)
+    return any(not isinstance(stride, int) or stride for _size, stride in dim)
 
 
 def _placed(shape: tuple[Any, ...], order: list[int]) -> Operand:

@@ -53,7 +53,9 @@ def _relabelled(view: View, shape: Any) -> View | None:
         if number == 0:
             taken, left = list(left), []
         elif not isinstance(size, int):
-            return None
+            if not left or not calls.same_size(left[-1][0], size):
+                return None
+            taken.insert(0, left.pop())
         else:
             while size > 1:
                 if not left or not isinstance(left[-1][0], int) or size % left[-1][0]:

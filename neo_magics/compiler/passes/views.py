@@ -14,8 +14,8 @@ from tvm import relax
 
 from neo_magics.compiler.passes import calls
 
-Size = Any  # an int, or an expression for a free dimension, which only stands outermost
-Factor = tuple[Size, int]
+Size = Any  # an int, or an expression for a free dimension
+Factor = tuple[Size, Any]  # the stride is an expression where a free dimension lies within
 Lookup = Callable[[Any], Any]  # variable → what it is bound to, or None
 
 
@@ -25,7 +25,7 @@ class View:
 
     source: Any
     dims: tuple[tuple[Factor, ...], ...]
-    offset: int = 0
+    offset: Any = 0
 
     def permuted(self, axes: Sequence[int]) -> View:
         """Dimensions in another order."""
@@ -63,13 +63,13 @@ class View:
 
 
 def whole(source: Any) -> View | None:
-    """The view of a tensor as it is; its inner dimensions must be known."""
+    """The view of a tensor as it is."""
     shape = calls.shape_of(source)
-    if shape is None or not all(isinstance(size, int) for size in shape[1:]):
+    if shape is None:
         return None
-    strides = [1]
+    strides: list[Any] = [1]
     for size in reversed(shape[1:]):
-        strides.insert(0, strides[0] * size)
+        strides.insert(0, size if _is(strides[0], 1) else strides[0] * size)
     dims = [((size, stride),) for size, stride in zip(shape, strides, strict=False)]
     return View(source, tuple(() if _is(dim[0][0], 1) else dim for dim in dims))
 
@@ -183,8 +183,8 @@ STEPS: dict[str, Callable[[View, Any], View | None]] = {
 def _take(left: list[Factor], size: Size) -> list[Factor] | None:
     """Factors from the end of `left` whose extents make `size`; the last one is parted where it must be."""
     taken: list[Factor] = []
-    if not isinstance(size, int):
-        return None
+    if not isinstance(size, int):  # a free dimension is never parted
+        return [left.pop()] if left and calls.same_size(left[-1][0], size) else None
     while size > 1:
         if not left or not isinstance(left[-1][0], int):
             return None
