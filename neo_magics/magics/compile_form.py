@@ -35,7 +35,7 @@ class CompileForm:
         examples = variables(names, set(models))
         self.given = suggestion(examples, examples[-1] if examples else "", "x")
         options = {flag: option for option in COMPILE for flag in option.flags}
-        self.fields = [Field(options[flag], "job" if flag == "-o" else "") for flag in MORE]
+        self.fields = [Field(options[flag], "job" if flag == "-o" else "", examples) for flag in MORE]
         columns = {"grid_template_columns": "repeat(auto-fit, minmax(220px, 1fr))", "grid_gap": "4px 16px"}
         grid = ipywidgets.GridBox([field.widget for field in self.fields], layout=columns)
         self._more = ipywidgets.Accordion([grid], layout={"margin": "8px 0 0 0"})
@@ -71,7 +71,11 @@ class CompileForm:
             self._more,
         ]
 
+    def _field(self, flag: str) -> Any:
+        return self.fields[MORE.index(flag)].input
+
     def _preview(self) -> None:
+        self._field("--calibrate").disabled = self._field("--dtype").value != "int8"
         self._line.value = copyable(self.text, "the line that this form stands for")
 
     def _run(self) -> None:

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from neo_magics.api.states import JobStatus
 from neo_magics.errors import NeoMagicsError
 from neo_magics.magics.models import is_model
 from neo_magics.magics.options import BACKENDS, COMPILE, DTYPES
 from neo_magics.settings import LOCAL
 
 Names = Callable[[], Iterable[str]]
+
+
+# What follows an option of %neo.
+_NEO_VALUES = {"--status": "statuses", "--input": "variables", "--backend": "backends"}
 
 
 class Completer:
@@ -38,6 +43,9 @@ class Completer:
         takes = {flag: option for option in COMPILE for flag in option.flags if option.metavar}
         if before and before[-1] in takes:
             return self._values(takes[before[-1]].values, unfinished)
+        flag, equals, value = unfinished.partition("=")
+        if equals and flag in takes:
+            return [f"{flag}={name}" for name in self._values(takes[flag].values, value)]
         if unfinished.startswith("-") or before or magic == "%%compile":
             flags = [flag for option in COMPILE for flag in option.flags if flag not in before]
             return _starting(unfinished, [*flags, "--help"])
@@ -45,7 +53,11 @@ class Completer:
 
     def _neo(self, before: list[str], unfinished: str) -> list[str]:
         if not before:
+            return _starting(unfinished, [*self._commands, "help"])
+        if before == ["help"]:
             return _starting(unfinished, self._commands)
+        if before[-1] in _NEO_VALUES:
+            return self._values(_NEO_VALUES[before[-1]], unfinished)
         kinds = self._commands.get(before[0], ())
         return [name for kind in kinds for name in self._values(kind, unfinished)]
 
@@ -63,6 +75,7 @@ class Completer:
             "frameworks": _frameworks,
             "dtypes": lambda: DTYPES,
             "backends": lambda: BACKENDS,
+            "statuses": lambda: [status.value for status in JobStatus],
             "jobs": self._known_jobs,
             "variables": self._variables,
             "models": lambda: [n for n in self._variables() if is_model(self._namespace[n])],

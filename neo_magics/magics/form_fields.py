@@ -10,8 +10,8 @@ from neo_magics.magics.options import DTYPES, Option
 from neo_magics.settings import LOCAL
 
 MORE = (
-    "--input-shape", "--name", "--dtype", "--tolerance", "--tune", "--max-runtime", "--mcpu", "--mattr",
-    "--no-cache", "--no-compare", "--trust-pickle", "-o",
+    "--input-shape", "--name", "--dtype", "--calibrate", "--tolerance", "--tune", "--max-runtime", "--mcpu",
+    "--mattr", "--no-cache", "--no-compare", "--trust-pickle", "-o",
 )  # fmt: skip
 _WIDTH = {"width": "100%", "max_width": "420px", "margin": "0"}
 
@@ -32,7 +32,8 @@ def choices_of_target(backend: str) -> list[tuple[str, str]]:
 class Field:
     """An option's widget with its name and what it is for; `words` is what it adds to the line."""
 
-    def __init__(self, option: Option, value: str = "") -> None:
+    def __init__(self, option: Option, value: str = "", variables: Sequence[str] = ()) -> None:
+        """`variables` are suggested where the option takes one."""
         import ipywidgets
 
         self._option = option
@@ -42,6 +43,8 @@ class Field:
             self.input = ipywidgets.Checkbox(value=False, description=name, indent=False)
         elif option.values == "dtypes":
             self.input = ipywidgets.Dropdown(options=[("as the model says", ""), *((d, d) for d in DTYPES)])
+        elif option.values == "variables":
+            self.input = suggestion(variables, value, option.metavar.lower())
         else:
             self.input = ipywidgets.Text(value=value, placeholder=option.metavar.lower())
         self.input.layout = _WIDTH
@@ -52,6 +55,8 @@ class Field:
     def words(self) -> list[str]:
         """Such as ["--dtype", "float16"]; none for what is left as it is."""
         value = self.input.value
+        if self.input.disabled:
+            return []
         if isinstance(value, bool):
             return [self._flag] if value else []
         return [self._flag, quoted(value)] if value.strip() else []

@@ -99,7 +99,7 @@ def _commands() -> tuple[Command, ...]:
             "list jobs, the newest first",
             jobs.jobs,
             (status, contains, count, backend),
-            ("--status",),
+            ("--status", "--name-contains", "--lines", "--backend"),
         ),
         Command("show", "a job's panel", jobs.show, (name, backend), ("jobs",)),
         Command("logs", "a job's log", jobs.logs, (name, count, backend), ("jobs",)),
@@ -108,7 +108,7 @@ def _commands() -> tuple[Command, ...]:
             "where the time of a job's compiled model goes, kernel by kernel",
             jobs.profile,
             (name, given, seconds, threads, backend),
-            ("jobs", "--input", "--seconds", "--threads"),
+            ("jobs", "--input", "--seconds", "--threads", "--backend"),
         ),
         Command("stop", "ask a job to stop", jobs.stop, (name, backend), ("jobs",)),
         Command(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, no_var_expand
@@ -15,6 +17,19 @@ from neo_magics.widgets.refresher import Refresher
 if TYPE_CHECKING:
     from neo_magics.client import Backend
     from neo_magics.job import Job
+
+
+@contextmanager
+def _as_trait_error() -> Iterator[None]:
+    """This package's errors as traitlets' own, so that %config refuses the value."""
+    from traitlets import TraitError
+
+    from neo_magics.errors import NeoMagicsError
+
+    try:
+        yield
+    except NeoMagicsError as error:
+        raise TraitError(str(error)) from error
 
 
 @magics_class
@@ -53,17 +68,32 @@ class NeoMagics(Magics):
 
     @validate("target")
     def _check_target(self, proposal: Any) -> str:
+        from neo_magics.compilation import Target
+
+        with _as_trait_error():
+            for name in str(proposal["value"]).split(","):
+                Target.parse(name.strip(), None, "local")
+        return str(proposal["value"])
+
+    @validate("bucket")
+    def _check_bucket(self, proposal: Any) -> str:
+        from neo_magics.storage.uri import check_bucket
+
+        with _as_trait_error():
+            return check_bucket(proposal["value"]) if proposal["value"] else ""
+
+    @validate("role")
+    def _check_role(self, proposal: Any) -> str:
         from traitlets import TraitError
 
-        from neo_magics.compilation import Target
-        from neo_magics.errors import TargetError
+        from neo_magics.api.contract import find_violations
 
-        try:
-            for name in str(proposal["value"]).split(","):
-                Target.parse(name, None, "local")
-        except TargetError as error:
-            raise TraitError(str(error)) from error
-        return str(proposal["value"])
+        role = str(proposal["value"])
+        found = find_violations("CreateCompilationJob", {"RoleArn": role}) if role else ()
+        wrong = next((violation for violation in found if violation.path == "roleArn"), None)
+        if wrong:
+            raise TraitError(f"role must be such as arn:aws:iam::123456789012:role/NAME. {wrong}")
+        return role
 
     def backend_for(self, name: str | None = None) -> Backend:
         """The backend of `--backend`, the trait or the environment; one object for each set of settings."""

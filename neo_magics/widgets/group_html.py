@@ -52,16 +52,17 @@ def group_frozen(
 def _row(view: JobView, verdict: str) -> str:
     word, mark, accent = WORDS.get(view.status, (view.status, "○", ""))
     status = f'<span class="{accent}"><span aria-hidden="true">{mark}</span> {word}</span>'
-    cells = [status, seconds(view.elapsed), escape(outcome(view, verdict))]
-    body = "".join(f'<td class="neo-text">{cell}</td>' for cell in cells)
+    body = "".join(f'<td class="neo-text neo-short">{cell}</td>' for cell in (status, seconds(view.elapsed)))
+    body += f'<td class="neo-text">{escape(outcome(view, verdict))}</td>'
     return f'<tr><th scope="row" class="neo-text">{escape(view.target)}</th>{body}</tr>'
 
 
 def outcome(view: JobView, verdict: str) -> str:
     """What to know of a job that ended, in a few words."""
     if view.status == JobStatus.FAILED:
-        text = view.failure.text
-        return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+        text, step = view.failure.text, view.failure.next_step
+        reason = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+        return f"{reason} Next step: {step}" if step else reason
     return verdict
 
 

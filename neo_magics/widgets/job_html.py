@@ -75,10 +75,11 @@ def _step(stage: StageView) -> str:
     word = {"cached": "cached", "failed": f"failed, {took}", "stopped": f"stopped, {took}"}.get(
         stage.state, took
     )
-    state = "failed" if stage.state == "stopped" else stage.state
     title = f' title="{escape(stage.detail, quote=True)}"' if stage.detail else ""
     mark = f'<span aria-hidden="true">{_MARKS.get(stage.state, "○")}</span>'
-    return f'<li class="neo-{escape(state)}"{title}>{mark} {escape(stage.name)} <small>{word}</small></li>'
+    return (
+        f'<li class="neo-{escape(stage.state)}"{title}>{mark} {escape(stage.name)} <small>{word}</small></li>'
+    )
 
 
 def _progress(view: JobView) -> str:
@@ -128,7 +129,14 @@ def _reason(view: JobView) -> str:
 def _next(view: JobView) -> str:
     if view.status != "COMPLETED":
         return ""
+    name = escape(view.name)
+    if not view.runs_here:
+        return (
+            f'<div class="neo-muted">The file to take to {escape(view.target)}: '
+            f'<code>neo_magics.Job.open("{name}").artifact</code>. There: '
+            "<code>neo-magics run ARTIFACT --input x.npz</code></div>"
+        )
     return (
         '<div class="neo-muted">Run it: <code>job.load()(x)</code>, '
-        f'or anywhere: <code>neo_magics.Job.open("{escape(view.name)}").load()</code></div>'
+        f'or anywhere: <code>neo_magics.Job.open("{name}").load()</code></div>'
     )

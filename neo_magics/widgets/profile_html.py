@@ -44,7 +44,7 @@ def bars_html(profile: Profile, calls: list[KernelCall]) -> str:
     longest = max((call.seconds for call in calls), default=0.0) or 1.0
     rows = "".join(_bar(profile, call, longest) for call in calls)
     key = '<div class="neo-muted">Each bar is a kernel call; its full part is what the roofline allows.</div>'
-    return f"{rows}{key}" if calls else ""
+    return f"{key}{rows}" if calls else ""
 
 
 def _bar(profile: Profile, call: KernelCall, longest: float) -> str:
@@ -54,14 +54,31 @@ def _bar(profile: Profile, call: KernelCall, longest: float) -> str:
     of_roof = "" if roofline is None else f", {roofline:.0%} of the roofline"
     words = f"{milliseconds(1000 * call.seconds)} ms, {profile.share(call):.1%}{of_roof}"
     label = f"{origin(call)}: {words}"
+    detail = escape("\n".join(detail_lines(profile, call)))
     return (
         f'<div class="neo-strip"><div><b>{escape(origin(call))}</b> '
         f'<span class="neo-muted">{words}</span></div>'
         f'<svg width="100%" height="{_BAR}" role="img" aria-label="{escape(label, quote=True)}" '
-        f'style="color:var(--neo-run)"><g fill="currentColor">'
+        f'style="color:var(--neo-run)"><title>{detail}</title><g fill="currentColor">'
         f'<rect width="{width:.2f}%" height="{_BAR}" fill-opacity="0.35"/>'
         f'<rect width="{least:.2f}%" height="{_BAR}"/></g></svg></div>'
     )
+
+
+def detail_lines(profile: Profile, call: KernelCall) -> list[str]:
+    """What hovering over a bar says: the kernel, what it computes, and what it achieves of what limit."""
+    achieved = [
+        f"{figure:.3g} {unit}"
+        for figure, unit in ((call.gflops, "GFLOPS"), (call.gbytes, "GB/s"))
+        if figure is not None
+    ]
+    bound = call.bound(profile.peaks)
+    return [
+        f"{call.kernel} (call {call.index + 1} of {len(profile.calls)})",
+        f"operators: {', '.join(call.operators)}",
+        *([f"kernel: {call.rule}"] if call.rule else []),
+        *([", ".join(achieved) + (f", bound by {bound}" if bound else "")] if achieved else []),
+    ]
 
 
 def _table(profile: Profile, calls: list[KernelCall]) -> str:

@@ -23,11 +23,12 @@ _ACCENTS_DARK = (
 STYLE = f"""<style>
 .{CLASS}{{{_ACCENTS_LIGHT};--neo-line:color-mix(in srgb,currentColor 22%,transparent);
 --neo-soft:color-mix(in srgb,currentColor 5%,transparent);
---neo-face:var(--jp-layout-color1,Canvas);box-sizing:border-box;max-width:860px;
+--neo-face:var(--jp-layout-color1,var(--vscode-editor-background,var(--colab-primary-surface-color,Canvas)));
+box-sizing:border-box;max-width:860px;
 font:13px/1.45 var(--jp-ui-font-family,system-ui,sans-serif);color:var(--jp-ui-font-color1,inherit);
 border:1px solid var(--neo-line);border-radius:6px;padding:10px 12px;margin:4px 0;overflow-wrap:anywhere}}
-[data-jp-theme-light="false"] .{CLASS},.vscode-dark .{CLASS},.vscode-high-contrast .{CLASS},
-html[theme="dark"] .{CLASS}{{{_ACCENTS_DARK}}}
+[data-jp-theme-light="false"] .{CLASS},.vscode-dark .{CLASS},
+.vscode-high-contrast:not(.vscode-high-contrast-light) .{CLASS},html[theme="dark"] .{CLASS}{{{_ACCENTS_DARK}}}
 .{CLASS} *{{box-sizing:border-box}}
 .{CLASS} .neo-head{{display:flex;flex-wrap:wrap;gap:2px 12px;align-items:baseline}}
 .{CLASS} .neo-status{{font-weight:600}}
@@ -42,7 +43,8 @@ font-variant-numeric:tabular-nums}}
 .{CLASS} li.neo-done,.{CLASS} li.neo-cached{{border-top-color:var(--neo-ok)!important}}
 .{CLASS} li.neo-started{{border-top-color:var(--neo-run)!important;font-weight:600}}
 .{CLASS} li.neo-failed{{border-top-color:var(--neo-bad)!important;font-weight:600}}
-.{CLASS} li.neo-waiting{{opacity:.75}}
+.{CLASS} li.neo-stopped{{border-top-color:var(--neo-warn)!important;font-weight:600}}
+.{CLASS} li.neo-waiting{{opacity:.75}}.{CLASS} li.neo-waiting small{{opacity:1}}
 .{CLASS} .neo-ok{{color:var(--neo-ok)}}.{CLASS} .neo-run{{color:var(--neo-run)}}
 .{CLASS} .neo-bad{{color:var(--neo-bad)}}.{CLASS} .neo-warn{{color:var(--neo-warn)}}
 .{CLASS} .neo-progress{{display:flex;flex-wrap:wrap;align-items:center;gap:0 12px;min-height:20px}}
@@ -62,7 +64,7 @@ background:var(--neo-soft);border-radius:4px}}
 .{CLASS} .neo-button[hidden]{{display:inline-block;padding:0 8px;border:1px solid var(--neo-line);
 border-radius:4px;background:var(--neo-face);color:inherit;font:12px/20px inherit;cursor:pointer}}
 .{CLASS} .neo-copy>.neo-button{{position:absolute;top:4px;right:6px;z-index:1}}
-.{CLASS} .neo-live>.neo-button{{position:sticky;order:1;align-self:flex-end;margin:0 0 -26px;top:4px}}
+.{CLASS} .neo-live>.neo-button{{position:sticky;order:1;align-self:flex-end;margin:0 0 -22px;top:4px}}
 .{CLASS} .neo-button:focus-visible,.{CLASS} pre:focus-visible,.{CLASS} summary:focus-visible{{
 outline:2px solid var(--neo-run);outline-offset:1px}}
 .neo-widgets.{CLASS} .widget-html,.neo-widgets.{CLASS} .widget-hbox{{margin:0;width:auto}}
@@ -83,10 +85,17 @@ font-variant-numeric:tabular-nums;vertical-align:top;white-space:nowrap}}
 .{CLASS} td.neo-text,.{CLASS} th.neo-text{{text-align:left!important;white-space:normal}}
 /* JupyterLab stripes its tables and aligns their cells to the right. */
 .{CLASS} tbody tr,.{CLASS} tbody tr:hover{{background:none!important}}
-.{CLASS} th{{font-weight:600}}.{CLASS} tbody th{{font-weight:400;text-align:left!important}}
+.{CLASS} th{{font-weight:600}}
+.{CLASS} tbody th{{font-weight:400;text-align:left!important;white-space:normal}}
+.{CLASS} td.neo-short{{white-space:nowrap}}
+.{CLASS} td.neo-text:last-child{{min-width:150px}}
 .{CLASS} .neo-job{{border-top:1px solid var(--neo-line);margin-top:8px;padding-top:8px}}
 .{CLASS} thead th{{white-space:normal}}
 .{CLASS} table+.neo-muted,.{CLASS} .neo-scroll+.neo-muted{{margin-top:6px}}
+@media print{{.{CLASS}{{max-width:none;print-color-adjust:exact}}
+.{CLASS} .neo-head,.{CLASS} .neo-steps,.{CLASS} .neo-strip,.{CLASS} tr{{break-inside:avoid}}
+.{CLASS} .neo-scroll,.{CLASS} details pre{{overflow:visible;max-height:none}}
+.{CLASS} td,.{CLASS} th{{white-space:normal}}.{CLASS} .neo-button[hidden]{{display:none}}}}
 </style>"""
 
 

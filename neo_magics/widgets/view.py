@@ -11,6 +11,7 @@ from typing import Any
 
 from neo_magics.api.events import STAGES, Event, ProgressEvent, ReportEvent, StageEvent
 from neo_magics.api.states import TERMINAL, JobStatus
+from neo_magics.errors import NeoMagicsError
 from neo_magics.widgets.failure import Failure, failure
 
 LOG_LINES = 400  # kept for the frozen panel
@@ -80,6 +81,7 @@ class JobView:
     elapsed: float  # seconds since the job was created, until it ended
     reason: str = ""
     artifact: str = ""
+    runs_here: bool = True  # whether the target's code runs on this machine
     ran: float = 0.0  # seconds since a runner took the job, until it ended
     left: str = ""  # how long it may still take, in words
     texts: Mapping[str, str] = field(default_factory=dict)  # the request, by tongue
@@ -123,7 +125,18 @@ def job_view(description: Mapping[str, Any], log: LogState, now: datetime | None
         ran=max(0.0, ((end or now) - started).total_seconds()) if started else 0.0,
         reason=description.get("FailureReason") or "",
         artifact=artifacts.get("S3ModelArtifacts") or "",
+        runs_here=_runs_here(description) if artifacts else True,
     )
+
+
+def _runs_here(description: Mapping[str, Any]) -> bool:
+    from neo_magics.measurement import check_runs_here
+
+    try:
+        check_runs_here(description["OutputConfig"])
+    except NeoMagicsError:
+        return False
+    return True
 
 
 def target_text(output: Mapping[str, Any]) -> str:

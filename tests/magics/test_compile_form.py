@@ -46,6 +46,17 @@ def test_every_choice_is_in_the_line_and_the_magic_reads_it(form):
     assert "local,rasp4b" in form._line.value
 
 
+def test_int8_asks_for_the_inputs_that_it_is_calibrated_with(form):
+    calibrate = field(form, "--calibrate")
+    calibrate.value = "x"
+    assert calibrate.disabled
+    assert calibrate.options == ("x",)
+    assert "--calibrate" not in form.text
+    field(form, "--dtype").value = "int8"
+    assert not calibrate.disabled
+    assert form.text == "%compile net --target local --input x --dtype int8 --calibrate x -o job"
+
+
 def test_a_wrong_line_is_said_in_the_form(form):
     form.model.value = "nett"
     form.button.click()

@@ -106,3 +106,10 @@ def test_settings_are_traits_with_validation(shell, run, caplog):
     assert "Did you mean rasp4b?" in caplog.text
     run("%config NeoMagics.backend = 'somewhere'")
     assert (magics.target, magics.backend) == ("rasp4b", "")
+    run("%config NeoMagics.role = 'me'")
+    assert "role must be such as arn:aws:iam::" in caplog.text
+    run("%config NeoMagics.bucket = 'Not A Bucket'")
+    assert "3 to 63 lower-case letters" in caplog.text
+    assert (magics.role, magics.bucket) == ("", "")
+    run("%config NeoMagics.role = 'arn:aws:iam::123456789012:role/neo'")
+    assert magics.role.endswith("role/neo")

@@ -53,6 +53,17 @@ def test_neo(complete):
     assert complete("%neo profile job-a --s") == ["--seconds"]
 
 
+def test_values_behind_an_equals_sign(complete):
+    assert complete("%%compile --target=rasp") == ["--target=rasp3b", "--target=rasp4b"]
+    assert complete("%compile net --dtype=bf") == ["--dtype=bf16"]
+
+
+def test_values_of_the_options_of_neo(complete):
+    assert complete("%neo jobs --status F") == ["FAILED"]
+    assert complete("%neo profile job-a --input ") == ["net", "x"]
+    assert complete("%neo help pro") == ["profile"]
+
+
 @pytest.mark.parametrize("jedi", [True, False])
 def test_in_the_shell(shell, jedi):
     shell.Completer.use_jedi = jedi

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from neo_magics.api.events import StageEvent
+from neo_magics.api.events import LogLine, StageEvent
 from neo_magics.api.states import JobStatus as S
 from neo_magics.errors import ArtifactError
 from neo_magics.measurement import save
@@ -50,7 +50,7 @@ def jobs(stage):
 def end(stage, jobs):
     first, second, third = jobs
     stage.move(first, S.COMPLETED)
-    stage.log(second, StageEvent("import", "failed", 0.1))
+    stage.log(second, StageEvent("import", "failed", 0.1), LogLine("Next step: Replace them."))
     stage.move(second, S.FAILED, failure_reason=REASON)
     stage.move(third, S.INPROGRESS, S.COMPLETED)
 
@@ -81,6 +81,7 @@ def test_each_target_has_its_outcome(stage, jobs, sheet):
         assert "3 jobs: 2 completed, 1 failed" in said
         assert "2.0 × faster" in said
         assert "{Fancy, Odd}" in said
+        assert "Next step: Replace them." in said
         assert "not measured on this machine" in said
 
 

@@ -185,3 +185,18 @@ def test_table():
 )
 def test_figures_for_a_person(function, value, text):
     assert function(value) == text
+
+
+def test_an_artifact_for_another_machine_is_not_offered_to_run_here():
+    here, away = job("COMPLETED"), job("COMPLETED", runs_here=False, target="rasp4b")
+    assert "job.load()(x)" in Balanced(frozen_html(here)).text
+    text = Balanced(frozen_html(away)).text
+    assert "load()" not in text
+    assert "The file to take to rasp4b" in text
+    assert "neo-magics run ARTIFACT" in text
+
+
+def test_a_stopped_stage_is_not_shown_as_failed():
+    page = Balanced(frozen_html(job("STOPPED", StageEvent("build", "stopped", 2.0))))
+    assert ("li", "class", "neo-stopped") in page.attributes
+    assert ("li", "class", "neo-failed") not in page.attributes

@@ -61,3 +61,19 @@ def test_all_calls_are_in_the_panel_the_rest_folded() -> None:
 
 def test_a_model_without_kernels() -> None:
     assert "0 kernel calls" in profile_card(profile_of())
+
+
+def test_hovering_over_a_bar_tells_the_kernel_and_what_it_achieves() -> None:
+    html = profile_card(profile_of(call(0, 0.001), call(1, 0.002)))
+    title = re.findall(r"<title>(.*?)</title>", html, re.DOTALL)[0]
+    assert title.splitlines() == [
+        "kernel1 (call 2 of 2)",
+        "operators: conv2d",
+        "kernel: rule",
+        "50 GFLOPS, 0.0005 GB/s, bound by compute",
+    ]
+
+
+def test_a_kernel_that_nothing_is_known_of_has_a_short_title() -> None:
+    html = profile_card(profile_of(KernelCall(0, "alloc", "", ("alloc",), (), 0.001, None, None)))
+    assert "<title>alloc (call 1 of 1)\noperators: alloc</title>" in html

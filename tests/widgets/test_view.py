@@ -1,5 +1,6 @@
 """A panel's view follows from Describe's answer and the log's events, whatever order reading takes."""
 
+import platform
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -116,3 +117,11 @@ def test_targets_for_a_person():
 
 def test_tail_cuts_long_lines():
     assert tail(["a", "b" * 300, "c"], 2) == ["b" * 199 + "…", "c"]
+
+
+def test_whether_the_artifact_runs_here_is_known_at_the_end():
+    done = {"status": "COMPLETED", "ModelArtifacts": {"S3ModelArtifacts": "s3://b/a.tar.gz"}}
+    native = {"TargetPlatform": {"Os": "LINUX", "Arch": "X86_64"}, "CompilerOptions": '{"mcpu": "native"}'}
+    away = "ml_c6g" if platform.machine() == "x86_64" else "ml_c5"
+    assert view(**done, OutputConfig=native).runs_here == (platform.machine() == "x86_64")
+    assert not view(**done, OutputConfig={"TargetDevice": away}).runs_here
