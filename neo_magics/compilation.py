@@ -101,7 +101,7 @@ def capture_for(
     _role(backend, options)  # what is missing is said before the work begins
     if options.get("tune") and backend.name == SAGEMAKER:
         raise UsageError("SageMaker times no kernels.", hint="Leave --tune out, or use the local backend.")
-    precision = _dtype(options.get("dtype")).get("precision")
+    precision = dtype_option(options.get("dtype")).get("precision")
     data = options.get("calibration")
     _check_precision(precision, backend, calibrated=data is not None)
     archive = capture(
@@ -214,7 +214,7 @@ def _legal(text: str) -> str:
 
 def _compiler_options(options: CompileOptions) -> dict[str, Any]:
     plain = {
-        **_dtype(options.get("dtype")),
+        **dtype_option(options.get("dtype")),
         "mcpu": options.get("mcpu"),
         "mattr": options.get("mattr"),
         "tolerance": options.get("tolerance"),
@@ -230,7 +230,7 @@ def _runtime(options: CompileOptions) -> int:
     return MAX_RUNTIME_SECONDS + math.ceil(options.get("tune") or 0)
 
 
-def _dtype(name: str | None) -> dict[str, str | None]:
+def dtype_option(name: str | None) -> dict[str, str | None]:
     """What users call the dtype is Neo's `dtype` of the inputs, or our `precision` of the arithmetic."""
     from neo_magics.api.compiler_options import PRECISIONS
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from neo_magics.errors import UsageError
+from neo_magics.errors import NeoMagicsError, UsageError
 from neo_magics.magics import cell as cells
 from neo_magics.magics.awaiting import is_awaited
 from neo_magics.magics.expressions import resolve
 from neo_magics.magics.models import choose, defined, is_model
-from neo_magics.magics.options import compile_parser, did_you_mean
+from neo_magics.magics.options import DTYPES, compile_parser, did_you_mean
 from neo_magics.magics.words import split
 
 if TYPE_CHECKING:
@@ -88,6 +89,18 @@ class CompileMagic:
             Target.parse(target, args.platform, backend.name)
         if args.framework:
             self._check_framework(args.framework)
+        if args.dtype:
+            self._check_dtype(args.dtype)
+
+    def _check_dtype(self, name: str) -> None:
+        from neo_magics.api.compiler_options import parse
+        from neo_magics.compilation import dtype_option
+
+        try:
+            parse(json.dumps({key: value for key, value in dtype_option(name).items() if value}))
+        except NeoMagicsError as error:
+            hint = did_you_mean(name, DTYPES, f"One of {', '.join(DTYPES)}.")
+            raise UsageError(f"There is no dtype {name!r}.", hint=hint) from error
 
     def _check_framework(self, name: str) -> None:
         from neo_magics.capture.registry import FRAMEWORKS

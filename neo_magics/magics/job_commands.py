@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from neo_magics.errors import UsageError
 from neo_magics.job import Job
+from neo_magics.magics.options import did_you_mean
 
 if TYPE_CHECKING:
     from neo_magics.client import Backend
@@ -25,8 +26,6 @@ def jobs(owner: NeoMagics, args: argparse.Namespace) -> Table:
 
 
 def _filters(args: argparse.Namespace) -> dict[str, Any]:
-    from neo_magics.magics.options import did_you_mean
-
     filters: dict[str, Any] = {}
     if args.status:
         filters["StatusEquals"] = args.status.upper()
@@ -87,14 +86,26 @@ def _job(owner: NeoMagics, args: argparse.Namespace) -> Job:
     if isinstance(variable, Job):
         return variable
     backend = owner.backend_for(args.backend)
-    return Job.open(args.name or _latest(backend), backend)
+    job = Job(args.name or _latest(backend), backend)
+    try:
+        job.describe()
+    except UsageError as error:
+        hint = did_you_mean(job.name, names(backend), error.hint)
+        raise UsageError(error.message, hint=hint) from error
+    return job
+
+
+def names(backend: Backend) -> list[str]:
+    """The names of the newest jobs."""
+    with backend.translated():
+        answer = backend.sagemaker.list_compilation_jobs(
+            SortBy="CreationTime", SortOrder="Descending", MaxResults=100
+        )
+    return [str(summary["CompilationJobName"]) for summary in answer["CompilationJobSummaries"]]
 
 
 def _latest(backend: Backend) -> str:
-    with backend.translated():
-        answer = backend.sagemaker.list_compilation_jobs(
-            SortBy="CreationTime", SortOrder="Descending", MaxResults=1
-        )
-    if not answer["CompilationJobSummaries"]:
+    known = names(backend)
+    if not known:
         raise UsageError("There are no jobs yet.", hint="%%compile files one; %%compile --help says how.")
-    return str(answer["CompilationJobSummaries"][0]["CompilationJobName"])
+    return known[0]

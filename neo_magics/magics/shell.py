@@ -154,10 +154,9 @@ class NeoMagics(Magics):
         self.shell.configurables[:] = [c for c in self.shell.configurables if c is not self]
 
     def _job_names(self) -> list[str]:
-        answer = self.backend_for().sagemaker.list_compilation_jobs(
-            SortBy="CreationTime", SortOrder="Descending", MaxResults=50
-        )
-        return [summary["CompilationJobName"] for summary in answer["CompilationJobSummaries"]]
+        from neo_magics.magics.job_commands import names
+
+        return names(self.backend_for())
 
     def follow(self, *jobs: Job, measure: bool, place: Any = None) -> Any:
         """A panel for `jobs` under the running cell, or in the output `place`; text outside a notebook."""

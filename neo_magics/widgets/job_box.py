@@ -36,8 +36,8 @@ class JobBox:
         buttons = (self._ask, self._question, self._sure, self._keep, self._pause)
         self._controls = ipywidgets.HBox(buttons, layout={"flex_flow": "row wrap", "align_items": "center"})
         self.widget = ipywidgets.VBox([self._status, self._controls, self._log, self._request])
-        self._ask.on_click(lambda _button: self._confirm(True))
-        self._keep.on_click(lambda _button: self._confirm(False))
+        self._ask.on_click(lambda _button: self._asked(True))
+        self._keep.on_click(lambda _button: self._asked(False))
         self._sure.on_click(lambda _button: self._stopped())
         self._pause.observe(self._toggled, "value")
         self._view: JobView | None = None
@@ -69,6 +69,11 @@ class JobBox:
         self._pause.description = "Follow log" if change["new"] else "Pause log"
         self._pause.icon = "play" if change["new"] else "pause"
         self._follow()
+
+    def _asked(self, asking: bool) -> None:
+        """Ask, or take the question back; who works by keyboard stays at this place."""
+        self._confirm(asking)
+        (self._keep if asking else self._ask).focus()
 
     def _confirm(self, asking: bool) -> None:
         for widget, shown in ((self._ask, not asking), (self._pause, not asking)):

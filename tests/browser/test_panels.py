@@ -32,6 +32,17 @@ RESTART = (
 )
 
 
+# A cell that keeps the kernel busy until the test is done with it.
+BUSY = "import os, time\nwhile not os.path.exists('enough'):\n    time.sleep(0.05)"
+SEVERAL = (
+    "%%compile --target local,ml_c4,rasp4b --input x -o jobs --no-cache\n"
+    "nn.Sequential(nn.Flatten(), nn.Linear(64, 512), nn.ReLU(), nn.Linear(512, 4)).eval()"
+)
+# Panels that are wider than their place.
+WIDE = """() => [...document.querySelectorAll('.jp-Notebook .neo-magics')]
+    .filter(e => e.scrollWidth > e.clientWidth + 1).length"""
+
+
 @pytest.fixture
 def folders(tmp_path):
     home, work = tmp_path / "user", tmp_path / "work"
@@ -129,3 +140,96 @@ def test_the_form_becomes_the_panel_of_the_job_that_it_files(folders):
         page.click(f"{PANEL} button:has-text('Compile')")
         page.wait_for_selector(f"{PANEL} .neo-status:has-text('Completed')", timeout=90_000)
         page.wait_for_selector(f"{PANEL} button:has-text('Compile')", state="detached")
+
+
+def is_busy(page, index):
+    """Whether a cell is still running."""
+    return page.locator(".jp-CodeCell .jp-InputArea-prompt").nth(index).inner_text() == "[*]:"
+
+
+def test_the_panel_goes_on_and_stop_works_while_the_kernel_is_busy(folders):
+    home, work = folders
+    write_notebook(work / "n.ipynb", CELLS[0], SLOW, BUSY)
+    with server(work, home) as address, notebook(address, "n.ipynb", width=900) as page:
+        command(page, "notebook:run-all-cells")
+        page.wait_for_selector(f"{PANEL} li.neo-started", timeout=60_000)
+        page.wait_for_function(
+            "() => document.querySelectorAll('.jp-InputArea-prompt')[2].innerText === '[*]:'"
+        )
+        page.wait_for_selector(f"{PANEL} li.neo-done", timeout=60_000)
+        log = page.locator(f"{PANEL} .neo-live pre")
+        before = log.inner_text()
+        page.wait_for_function(
+            "before => document.querySelector('.neo-live pre').innerText !== before",
+            arg=before,
+            timeout=60_000,
+        )
+        page.click(".jp-Notebook button:has-text('Stop…')")
+        page.click(".jp-Notebook button:has-text('Stop it')")
+        page.wait_for_selector(f"{PANEL} .neo-status:has-text('Stopped')", timeout=60_000)
+        assert is_busy(page, 2)
+        picture(page, "stopped-while-busy")
+        (work / "enough").touch()
+
+
+def test_several_targets_share_a_panel_that_fits(folders):
+    home, work = folders
+    write_notebook(work / "n.ipynb", CELLS[0], SEVERAL)
+    with server(work, home) as address, notebook(address, "n.ipynb", width=1000) as page:
+        command(page, "application:toggle-left-area")
+        command(page, "notebook:run-all-cells")
+        page.wait_for_selector(f"{PANEL} .neo-job li.neo-started", timeout=60_000)
+        picture(page, "several-live")
+        assert page.locator(f"{PANEL} .neo-job").count() == 3
+        for width in (360, 1600):
+            page.set_viewport_size({"width": width, "height": 1000})
+            assert page.evaluate(WIDE) == 0
+            picture(page, f"several-live-{width}")
+        page.wait_for_selector(f"{PANEL} .neo-verdict", timeout=120_000)
+        rows = page.locator(f"{PANEL} table").last.locator("tbody tr")
+        assert [row.split()[0] for row in rows.all_inner_texts()] == ["LINUX_X86_64", "ml_c4", "rasp4b"]
+        assert "not measured on this machine" in rows.last.inner_text()
+        for width in (360, 1000):
+            page.set_viewport_size({"width": width, "height": 1400})
+            assert page.evaluate(WIDE) == 0
+            picture(page, f"several-{width}")
+        page.evaluate(
+            "() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})"
+        )
+        page.wait_for_selector("body[data-jp-theme-light=false]")
+        picture(page, "several-dark")
+
+
+def test_stop_by_keyboard_and_back(folders):
+    home, work = folders
+    write_notebook(work / "n.ipynb", CELLS[0], SLOW)
+    focused = "text => document.activeElement.innerText.trim() === text"
+    with server(work, home) as address, notebook(address, "n.ipynb", width=900) as page:
+        command(page, "notebook:run-all-cells")
+        page.wait_for_selector(f"{PANEL} li.neo-started", timeout=60_000)
+        page.focus(".jp-Notebook button:has-text('Stop…')")
+        page.keyboard.press("Enter")
+        page.wait_for_function(focused, arg="Keep it running")
+        picture(page, "asked")
+        page.keyboard.press("Enter")
+        page.wait_for_function(focused, arg="Stop…")
+        page.keyboard.press("Enter")
+        page.wait_for_function(focused, arg="Keep it running")
+        page.keyboard.press("Shift+Tab")
+        page.wait_for_function(focused, arg="Stop it")
+        page.keyboard.press("Enter")
+        page.wait_for_selector(f"{PANEL} .neo-status:has-text('Stopped')", timeout=60_000)
+
+
+def test_interrupting_the_kernel_ends_the_waiting_and_not_the_job(folders):
+    home, work = folders
+    write_notebook(
+        work / "n.ipynb", CELLS[0], CELLS[1].replace("--no-cache", "--no-cache --no-compare --wait")
+    )
+    with server(work, home) as address, notebook(address, "n.ipynb", width=900) as page:
+        command(page, "notebook:run-all-cells")
+        page.wait_for_selector(f"{PANEL} li.neo-started", timeout=60_000)
+        command(page, "notebook:interrupt-kernel")
+        page.wait_for_selector(".jp-Notebook >> text=Come back with", timeout=30_000)
+        page.wait_for_selector(f"{PANEL} .neo-status:has-text('Completed')", timeout=90_000)
+        picture(page, "interrupted")

@@ -26,6 +26,7 @@ def test_question_mark_shows_the_options(shell, run):
         ("--platform LINUX_ARM46", "no platform 'LINUX_ARM46'", "Did you mean LINUX_ARM64?"),
         ("--platform LINUX_ARM64 --target local", "not both", ""),
         ("--framework PYTROCH", "no framework 'PYTROCH'", "Did you mean PYTORCH?"),
+        ("--dtype bf17", "no dtype 'bf17'", "Did you mean bf16?"),
         ("--tolerance much", "invalid float value: 'much'", "--help"),
         ("--input", "expected one argument", "--help"),
         ("--name 'x", "no closing '", "Close the quote"),

@@ -2,6 +2,10 @@
 
 import pytest
 
+from tests.widgets.conftest import stage
+
+__all__ = ["stage"]
+
 
 def test_help_names_every_command(run):
     for line in ("%neo", "%neo help", "%neo --help"):
@@ -64,3 +68,12 @@ def test_doctor(run):
     result, _printed = run("%neo doctor")
     found = {row[1]: row[0] for row in result.result.rows}
     assert found["TVM runtime"] == found["Home"] == found["Backend"] == "✓"
+
+
+def test_a_misspelt_job_name(shell, run, stage):
+    owner = shell.magics_manager.registry["NeoMagics"]
+    owner._backends[owner.backend_for().settings] = stage.backend
+    stage.create("resnet18-local-20261123-101530-ab12")
+    result, printed = run("%neo show resnet18-local-20261123-101530-ab13")
+    assert not result.success
+    assert "Did you mean resnet18-local-20261123-101530-ab12?" in printed
