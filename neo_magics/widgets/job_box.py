@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from neo_magics.errors import NeoMagicsError
+from neo_magics.widgets.busy_kernel import heard_while_busy
 from neo_magics.widgets.job_html import ended_html, live_log, status_html
 from neo_magics.widgets.request_html import request_html
 from neo_magics.widgets.view import JobView
@@ -40,6 +41,8 @@ class JobBox:
         self._keep.on_click(lambda _button: self._asked(False))
         self._sure.on_click(lambda _button: self._stopped())
         self._pause.observe(self._toggled, "value")
+        for button in (self._ask, self._sure, self._keep, self._pause):
+            heard_while_busy(button)
         self._view: JobView | None = None
         self._confirm(False)
 

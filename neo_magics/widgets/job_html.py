@@ -53,7 +53,7 @@ def _head(view: JobView) -> str:
     return (
         '<div class="neo-head">'
         f'<span class="neo-status {accent}"><span aria-hidden="true">{mark}</span> {word}</span> '
-        f'<span class="neo-name">{escape(view.name)}</span> '
+        f'<span class="neo-job-name">{escape(view.name)}</span> '
         f'<span class="neo-muted">{escape(view.framework)} → {escape(view.target)}</span> '
         f'<span class="neo-right neo-muted"><span title="since the job was created">{seconds(view.elapsed)}'
         f"</span>{_left(view)}</span></div>"

@@ -32,7 +32,7 @@ border:1px solid var(--neo-line);border-radius:6px;padding:10px 12px;margin:4px 
 .{CLASS} *{{box-sizing:border-box}}
 .{CLASS} .neo-head{{display:flex;flex-wrap:wrap;gap:2px 12px;align-items:baseline}}
 .{CLASS} .neo-status{{font-weight:600}}
-.{CLASS} .neo-name{{font-family:var(--jp-code-font-family,monospace);font-size:12px}}
+.{CLASS} .neo-job-name{{font-family:var(--jp-code-font-family,monospace);font-size:12px}}
 .{CLASS} .neo-muted{{opacity:.75}}
 .{CLASS} .neo-right{{margin-left:auto;font-variant-numeric:tabular-nums}}
 .{CLASS} ol.neo-steps{{list-style:none;display:grid;grid-template-columns:repeat(auto-fit,minmax(84px,1fr));

@@ -38,6 +38,9 @@ SEVERAL = (
     "%%compile --target local,ml_c4,rasp4b --input x -o jobs --no-cache\n"
     "nn.Sequential(nn.Flatten(), nn.Linear(64, 512), nn.ReLU(), nn.Linear(512, 4)).eval()"
 )
+THEME = """() => {
+    void window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'});
+}"""
 # Panels that are wider than their place.
 WIDE = """() => [...document.querySelectorAll('.jp-Notebook .neo-magics')]
     .filter(e => e.scrollWidth > e.clientWidth + 1).length"""
@@ -193,10 +196,8 @@ def test_several_targets_share_a_panel_that_fits(folders):
             page.set_viewport_size({"width": width, "height": 1400})
             assert page.evaluate(WIDE) == 0
             picture(page, f"several-{width}")
-        page.evaluate(
-            "() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})"
-        )
-        page.wait_for_selector("body[data-jp-theme-light=false]")
+        page.evaluate(THEME)
+        page.wait_for_selector("body[data-jp-theme-light=false]", state="attached")
         picture(page, "several-dark")
 
 
