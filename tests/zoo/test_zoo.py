@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from neo_magics.client import Backend
+from tests.zoo import estimators
 from tests.zoo.__main__ import main
 from tests.zoo.entry import Entry, Given, entries
 from tests.zoo.outcome import outcome
@@ -47,3 +48,13 @@ def test_models_that_ci_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     said = capsys.readouterr().out
     assert status == 0, said
     assert {each["status"] for each in json.loads(path.read_text())} <= {"passed", "refused", "skipped"}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_no_estimator_of_scikit_learn_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "estimators.json"
+    status = estimators.main(["--json", str(path)])
+    said = capsys.readouterr().out
+    assert status == 0, said
+    assert sum(state == "works" for state, _why in json.loads(path.read_text()).values()) > 95

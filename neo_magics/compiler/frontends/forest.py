@@ -40,13 +40,18 @@ class Tree:
 
 @dataclass(frozen=True)
 class Forest:
-    """Trees whose values are added up, from `base`, in `value` precision; `key` is that of comparisons."""
+    """Trees whose values are added up, from `base`, in `value` precision; `key` is that of comparisons.
+
+    `sets` are pairs of a feature and categories: one that is asked for as feature number `features` + i is 1
+    for a row whose category is among the i-th ones, else 0.
+    """
 
     trees: Sequence[Tree]
     features: int
     base: Array
     key: str
     value: str
+    sets: Sequence[tuple[int, tuple[int, ...]]] = ()
 
     @property
     def columns(self) -> int:
@@ -66,6 +71,19 @@ def at_most(threshold: Array, key: str) -> Array:
     limit = np.finfo(key).max
     near = np.clip(wide, -limit, limit).astype(key)
     return np.where(near.astype(np.float64) > wide, np.nextafter(near, np.array(-np.inf, key)), near)
+
+
+@dataclass
+class Categories:
+    """The sets of categories of a forest with `features` features in the making."""
+
+    features: int
+    numbers: dict[tuple[int, tuple[int, ...]], int] = field(default_factory=dict)
+
+    def column(self, feature: int, members: Sequence[int]) -> int:
+        """The number under which a node asks whether the category of `feature` is one of `members`."""
+        pair = (int(feature), tuple(sorted(int(member) for member in members)))
+        return self.features + self.numbers.setdefault(pair, len(self.numbers))
 
 
 @dataclass

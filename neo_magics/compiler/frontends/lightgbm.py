@@ -18,6 +18,7 @@ from neo_magics.compiler.frontends.forest import (
     LEAF,
     MISSING_LEFT,
     MISSING_RIGHT,
+    Categories,
     Forest,
     Tree,
     at_most,
@@ -86,8 +87,7 @@ def _check(head: Mapping[str, str], sections: list[dict[str, str]]) -> None:
     for number, tree in enumerate(sections):
         kinds = _numbers(tree.get("decision_type", ""), np.int64)
         found = {
-            "categorical splits": np.any(kinds & _CATEGORICAL),
-            "zero_as_missing": np.any(((kinds >> 2) & 3) == _ZERO),
+            "zero_as_missing": np.any((((kinds >> 2) & 3) == _ZERO) & ~(kinds & _CATEGORICAL).astype(bool)),
             "linear trees": tree.get("is_linear", "0").strip() == "1",
         }
         for what in (name for name, here in found.items() if here):
@@ -98,12 +98,14 @@ def _check(head: Mapping[str, str], sections: list[dict[str, str]]) -> None:
 
 def _forest(head: Mapping[str, str], sections: list[dict[str, str]]) -> Forest:
     columns = int(head["num_tree_per_iteration"])
+    categories = Categories(int(head["max_feature_idx"]) + 1)
     return Forest(
-        trees=[_tree(tree, number % columns) for number, tree in enumerate(sections)],
-        features=int(head["max_feature_idx"]) + 1,
+        trees=[_tree(tree, number % columns, categories) for number, tree in enumerate(sections)],
+        features=categories.features,
         base=np.zeros(columns),
         key=KEY,
         value="float64",
+        sets=list(categories.numbers),
     )
 
 
@@ -111,7 +113,7 @@ def _numbers(text: str, dtype: Any) -> np.ndarray[Any, Any]:
     return np.array(text.split(), dtype)
 
 
-def _tree(tree: Mapping[str, str], column: int) -> Tree:
+def _tree(tree: Mapping[str, str], column: int, categories: Categories) -> Tree:
     """Inner nodes keep their numbers and leaves follow them; LightGBM writes leaf i as the child -i - 1."""
     values = _numbers(tree["leaf_value"], np.float64)
     inner, leaves = len(values) - 1, len(values)
@@ -125,15 +127,30 @@ def _tree(tree: Mapping[str, str], column: int) -> Tree:
     sides = np.where(kinds & _DEFAULT_LEFT, MISSING_LEFT, MISSING_RIGHT)
     missing = np.where(((kinds >> 2) & 3) == _NONE, 0.0, sides)  # without a class of their own, NaN are zeros
     thresholds = _numbers(tree.get("threshold", ""), np.float64)[:inner]
+    limits = at_most(thresholds, KEY)
+    feature = _numbers(tree.get("split_feature", ""), np.int64)[:inner]
+    left, right = children("left_child"), children("right_child")
+    for node in np.flatnonzero(kinds & _CATEGORICAL):  # the set goes left, everything else right: exchanged
+        feature[node] = categories.column(feature[node], _members(tree, int(thresholds[node])))
+        left[node], right[node] = right[node], left[node]
+        limits[node], missing[node] = 0.0, MISSING_LEFT
     return Tree(
-        left=children("left_child"),
-        right=children("right_child"),
-        feature=_padded(_numbers(tree.get("split_feature", ""), np.int64)[:inner], leaves),
-        threshold=_padded(at_most(thresholds, KEY), leaves),
+        left=left,
+        right=right,
+        feature=_padded(feature, leaves),
+        threshold=_padded(limits, leaves),
         missing=_padded(missing, leaves),
         value=np.concatenate([np.zeros(inner), values]),
         column=column,
     )
+
+
+def _members(tree: Mapping[str, str], number: int) -> list[int]:
+    """The categories of a tree's set `number`, which LightGBM writes as bits in words of 32."""
+    begin, end = _numbers(tree["cat_boundaries"], np.int64)[number : number + 2]
+    words = _numbers(tree["cat_threshold"], np.uint32)[begin:end]
+    bits = np.unpackbits(words.view(np.uint8), bitorder="little")
+    return [int(place) for place in np.flatnonzero(bits)]
 
 
 def _padded(array: np.ndarray[Any, Any], leaves: int) -> np.ndarray[Any, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from neo_magics.capture.xgboost_file import is_classifier, read_booster, used_ro
 from neo_magics.compiler.frontends.forest import (
     MISSING_LEFT,
     MISSING_RIGHT,
+    Categories,
     Forest,
     Tree,
     strictly_below,
@@ -75,13 +76,6 @@ def _check(learner: Mapping[str, Any]) -> None:
     objective = learner["objective"]["name"]
     if objective not in _OBJECTIVES:
         missing[f"objective {objective}"] = [""]
-    categorical = [
-        f"tree {number}"
-        for number, tree in enumerate(_model(booster).get("trees", []))
-        if any(tree["split_type"])
-    ]
-    if categorical:
-        missing["categorical splits"] = categorical
     if missing:
         raise unsupported("XGBOOST", missing)
 
@@ -99,29 +93,42 @@ def _forest(learner: Mapping[str, Any], rounds: int) -> Forest:
     used = int(model["iteration_indptr"][rounds]) if "iteration_indptr" in model else len(model["trees"])
     weights = booster.get("weight_drop", [1.0] * used)
     triples = list(zip(model["trees"], model["tree_info"], weights, strict=False))[:used]
+    categories = Categories(int(parameters["num_feature"]))
     return Forest(
-        trees=[_tree(tree, int(column), weight) for tree, column, weight in triples],
-        features=int(parameters["num_feature"]),
+        trees=[_tree(tree, int(column), weight, categories) for tree, column, weight in triples],
+        features=categories.features,
         base=_base(parameters["base_score"], learner["objective"]["name"], columns),
         key=KEY,
         value="float32",
+        sets=list(categories.numbers),
     )
 
 
-def _tree(tree: Mapping[str, Any], column: int, weight: float) -> Tree:
+def _tree(tree: Mapping[str, Any], column: int, weight: float, categories: Categories) -> Tree:
     left = np.array(tree["left_children"], np.int64)
     leaf = left < 0
     conditions = np.array(tree["split_conditions"], np.float32)
     missing = np.where(np.array(tree["default_left"], bool), MISSING_LEFT, MISSING_RIGHT)
+    feature = np.array(tree["split_indices"], np.int64)
+    threshold = strictly_below(np.where(leaf, 0, conditions), KEY)
+    for node, members in _sets(tree):  # a category of the set goes right
+        feature[node], threshold[node] = categories.column(feature[node], members), 0
     return Tree(
         left=left,
         right=np.array(tree["right_children"], np.int64),
-        feature=np.array(tree["split_indices"], np.int64),
-        threshold=strictly_below(np.where(leaf, 0, conditions), KEY),
+        feature=feature,
+        threshold=threshold,
         missing=missing,
         value=_values(tree, conditions) * np.float32(weight),
         column=column,
     )
+
+
+def _sets(tree: Mapping[str, Any]) -> Iterator[tuple[int, Sequence[int]]]:
+    """The nodes that split by category, each with its set."""
+    parts = (tree.get(f"categories_{part}", []) for part in ("nodes", "segments", "sizes"))
+    for node, begin, size in zip(*parts, strict=True):
+        yield int(node), tree["categories"][int(begin) : int(begin) + int(size)]
 
 
 def _values(tree: Mapping[str, Any], conditions: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

@@ -10,12 +10,16 @@ import numpy as np
 import pytest
 from sklearn import (
     calibration,
+    cluster,
     compose,
     decomposition,
+    discriminant_analysis,
     ensemble,
     feature_selection,
     impute,
     linear_model,
+    multiclass,
+    multioutput,
     naive_bayes,
     neighbors,
     neural_network,
@@ -84,6 +88,8 @@ TRANSFORMERS = [
     decomposition.PCA(2, whiten=True),
     decomposition.TruncatedSVD(2, random_state=0),
     feature_selection.SelectKBest(k=2),
+    preprocessing.PowerTransformer(),
+    preprocessing.KBinsDiscretizer(3, quantile_method="averaged_inverted_cdf"),
 ]
 
 
@@ -108,6 +114,33 @@ def test_transformers(model: Any) -> None:
     x, y = load_iris(return_X_y=True)
     result = agrees(model.fit(x, y), x, tolerance=CLOSE)
     assert [spec.name for spec in result.outputs] == ["transformed"]
+
+
+def test_wrappers_of_other_estimators() -> None:
+    x, y = load_wine(return_X_y=True)
+    bayes, line = naive_bayes.GaussianNB(), linear_model.LogisticRegression(max_iter=500)
+    first = [("bayes", bayes), ("bag", ensemble.BaggingClassifier(bayes, 2, max_features=5, random_state=0))]
+    agrees(scaled(ensemble.StackingClassifier(first, line, passthrough=True)).fit(x, y), x, tolerance=CLOSE)
+    agrees(multiclass.OneVsRestClassifier(scaled(line)).fit(x, y), x, tolerance=CLOSE)
+    both = multioutput.MultiOutputClassifier(bayes).fit(x, np.stack([y, y % 2], 1))
+    agrees(both, x, tolerance=CLOSE)
+
+
+@pytest.mark.parametrize("load", [load_wine, load_breast_cancer])
+def test_votes_that_were_boosted(load: Any) -> None:
+    x, y = load(return_X_y=True)
+    agrees(ensemble.AdaBoostClassifier(n_estimators=4, random_state=0).fit(x, y), x, tolerance=CLOSE)
+
+
+def test_what_predicts_at_the_end_transforms_before_it(tmp_path: Path) -> None:
+    lines = linear_model.Ridge()
+    for part in (cluster.KMeans(3, random_state=0), feature_selection.RFE(lines, n_features_to_select=4)):
+        agrees(part.fit(X, Y), X, tolerance=1e-7)
+        agrees(pipeline.make_pipeline(part, lines).fit(X, Y), X, tolerance=1e-7)
+    parts = discriminant_analysis.LinearDiscriminantAnalysis(), naive_bayes.GaussianNB()
+    capture(pipeline.make_pipeline(*parts).fit(*load_wine(return_X_y=True))).unpack_into(tmp_path)
+    with pytest.raises(UnsupportedOperatorsError, match="transform of LinearDiscriminantAnalysis"):
+        imported(tmp_path, "SKLEARN")
 
 
 @pytest.mark.parametrize("model", [naive_bayes.MultinomialNB(), naive_bayes.ComplementNB()], ids=str)
@@ -170,8 +203,8 @@ def test_all_that_is_not_supported_is_named_at_once_with_its_place(tmp_path: Pat
     x, y = load_iris(return_X_y=True)
     model = pipeline.Pipeline(
         [
-            ("first", preprocessing.QuantileTransformer(n_quantiles=10)),
-            ("second", preprocessing.PowerTransformer()),
+            ("first", preprocessing.PowerTransformer(method="box-cox")),
+            ("second", preprocessing.QuantileTransformer(n_quantiles=10)),
             ("last", neighbors.KNeighborsClassifier(metric="chebyshev")),
         ]
     ).fit(x, y)
@@ -179,8 +212,8 @@ def test_all_that_is_not_supported_is_named_at_once_with_its_place(tmp_path: Pat
     with pytest.raises(UnsupportedOperatorsError) as caught:
         imported(tmp_path, "SKLEARN")
     for words in (
-        "QuantileTransformer in first",
-        "PowerTransformer in second",
+        "PowerTransformer with method='box-cox' in first",
+        "QuantileTransformer in second",
         "metric='chebyshev' in last",
     ):
         assert words in caught.value.message

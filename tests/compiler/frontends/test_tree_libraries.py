@@ -62,14 +62,22 @@ def test_lightgbm_classifiers(load: Any, objective: str | None) -> None:
     agrees(model, x, tolerance=TIGHT)
 
 
+def test_lightgbm_with_splits_by_category() -> None:
+    rng = np.random.default_rng(0)
+    x = np.column_stack([rng.integers(0, 70, 900), rng.random(900), rng.integers(0, 5, 900)])
+    data = lightgbm.Dataset(x, x[:, 0] % 7 * x[:, 1] + x[:, 2] % 2, categorical_feature=[0, 2])
+    options = {"verbose": -1, "num_threads": 1, "min_data_per_group": 1, "cat_smooth": 1, "num_leaves": 40}
+    model = lightgbm.train(options, data, 8)
+    assert "num_cat=0" not in model.model_to_string().partition("Tree=1")[0]
+    odd = rng.choice([np.nan, -1, 0.5, 69.9, 70, 1000, 2**24, 3], x.shape)
+    for rows in (x, np.where(rng.random(x.shape) < 0.5, odd, x)):
+        agrees(model, rows, tolerance=TIGHT)
+
+
 def test_lightgbm_is_refused_by_name_where_it_cannot_be_compiled(tmp_path: Path) -> None:
-    x = np.column_stack([np.arange(300) % 7, np.linspace(0, 1, 300)])
-    data = lightgbm.Dataset(x, x[:, 0] % 2, categorical_feature=[0])
-    model = lightgbm.train(
-        {"verbose": -1, "num_threads": 1, "min_data_per_group": 1, "cat_smooth": 1}, data, 2
-    )
+    model = boosted(linear_tree=True)
     capture(model).unpack_into(tmp_path)
-    with pytest.raises(UnsupportedOperatorsError, match="categorical splits"):
+    with pytest.raises(UnsupportedOperatorsError, match="linear trees in tree 0"):
         imported(tmp_path, "SKLEARN")
 
 

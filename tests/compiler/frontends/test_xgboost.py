@@ -147,14 +147,18 @@ def test_a_pickle_is_refused_unless_it_is_trusted(tmp_path: Path) -> None:
     assert list(capture(path, trust_pickle=True).files) == ["model.ubj"]
 
 
-def test_everything_that_cannot_be_compiled_is_named_at_once(tmp_path: Path) -> None:
-    x = np.random.default_rng(0).integers(0, 9, (200, 2)).astype(float)
-    table = xgboost.DMatrix(x, x[:, 0] % 3, feature_types=["c", "q"], enable_categorical=True)
-    model = xgboost.train({"nthread": 1, "tree_method": "hist", "objective": "reg:squaredlogerror"}, table, 2)
-    capture(model).unpack_into(tmp_path)
-    with pytest.raises(UnsupportedOperatorsError, match="categorical splits") as caught:
-        imported(tmp_path, "XGBOOST")
-    assert "tree 0" in caught.value.message
+@pytest.mark.parametrize("one_hot", [1, 100], ids=["partition", "one_hot"])
+def test_splits_by_category(one_hot: int) -> None:
+    rng = np.random.default_rng(0)
+    x = np.column_stack([rng.integers(0, 70, 900), rng.random(900), rng.integers(0, 5, 900)])
+    table = xgboost.DMatrix(
+        x, x[:, 0] % 7 * x[:, 1] + x[:, 2] % 2, feature_types=["c", "q", "c"], enable_categorical=True
+    )
+    model = xgboost.train({"nthread": 1, "max_cat_to_onehot": one_hot}, table, 8)
+    odd = rng.choice([np.nan, -1, 0.5, 69.9, 70, 1000, 2**24, np.inf, -np.inf, 3], x.shape)
+    for rows in (x, np.where(rng.random(x.shape) < 0.5, odd, x)):
+        agrees(model, rows.astype("float32"), tolerance=EXACT)
+        agrees(model, rows, tolerance=EXACT)
 
 
 def test_a_linear_booster_is_refused_by_name(tmp_path: Path) -> None:

@@ -48,5 +48,5 @@ ENTRIES = [
     _entry("dart", _fitted("LGBMRegressor", "diabetes", boosting_type="dart")),
     _entry("forest", _fitted("LGBMRegressor", "diabetes", **_FOREST)),
     _entry("linear_trees", _fitted("LGBMRegressor", "diabetes", linear_tree=True), refused="linear trees"),
-    _entry("categories", _categories, data="trained on made-up categories", refused="categorical"),
+    _entry("categories", _categories, data="trained on made-up categories"),
 ]

@@ -97,6 +97,6 @@ ENTRIES = [
     _entry("histogram", _fitted("breast_cancer", _histogram)),
     *(_entry(name, _fitted("digits", _scaled(name))) for name in ("logistic", "svc", "neighbours", "mlp")),
     _entry("bayes", _fitted("wine", _bayes)),
-    _entry("stacked", _fitted("wine", _stacked), refused="StackingClassifier"),
+    _entry("stacked", _fitted("wine", _stacked)),
     _entry("columns", _fitted("diabetes", _columns), quick=True),
 ]

@@ -82,6 +82,6 @@ ENTRIES = [
     _entry("ranking", _fitted("XGBRegressor", "diabetes", objective="count:poisson")),
     _entry("missing_values", _holes),
     _entry("several_outputs", _several),
-    _entry("categories", _categories, data="trained on made-up categories", refused="categorical"),
+    _entry("categories", _categories, data="trained on made-up categories"),
     _entry("file", _file),
 ]

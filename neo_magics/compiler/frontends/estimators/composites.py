@@ -22,9 +22,17 @@ Parts = Iterator[tuple[str, Any]]
 
 
 def run_pipeline(graph: Graph, model: Any, x: Any) -> Any:
-    """Pipeline."""
-    for _name, step in pipeline_parts(model):
-        x = _convert(graph, step, x)
+    """Pipeline: every step but the last one transforms."""
+    *first, (_name, last) = pipeline_parts(model)
+    for _step, part in first:
+        x = _transform(graph, part, x)
+    return _convert(graph, last, x)
+
+
+def transform_in_turn(graph: Graph, model: Any, x: Any) -> Any:
+    """Pipeline of transformers within another estimator."""
+    for _name, part in pipeline_parts(model):
+        x = _transform(graph, part, x)
     return x
 
 
@@ -42,7 +50,7 @@ def transform_columns(graph: Graph, model: Any, x: Any) -> Any:
             continue
         part = select(graph, places, x)
         found.append(
-            graph.cast(part if isinstance(transformer, str) else _convert(graph, transformer, part), WIDE)
+            graph.cast(part if isinstance(transformer, str) else _transform(graph, transformer, part), WIDE)
         )
     return graph.emit(relax.op.concat(found, 1))
 
@@ -72,7 +80,7 @@ def unite(graph: Graph, model: Any, x: Any) -> Any:
     weights = model.transformer_weights or {}
     found = []
     for name, part in union_parts(model):
-        value = graph.cast(_convert(graph, part, x), WIDE)
+        value = graph.cast(_transform(graph, part, x), WIDE)
         if name in weights:
             value = graph.emit(relax.op.multiply(value, graph.const(weights[name], WIDE)))
         found.append(value)
@@ -175,6 +183,13 @@ def _convert(graph: Graph, model: Any, x: Any) -> Any:
     return convert(graph, model, x)
 
 
+def _transform(graph: Graph, model: Any, x: Any) -> Any:
+    from neo_magics.compiler.frontends.estimators.registry import transform
+
+    return transform(graph, model, x)
+
+
+TRANSFORMERS: dict[str, Any] = {"Pipeline": transform_in_turn}
 CONVERTERS: dict[str, Any] = {
     "Pipeline": run_pipeline,
     "ColumnTransformer": transform_columns,

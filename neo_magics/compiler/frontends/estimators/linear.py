@@ -33,6 +33,12 @@ def regress_generalised(graph: Graph, model: Any, x: Any) -> Any:
     return graph.emit(relax.op.exp(regress_linear(graph, model, x)))
 
 
+def regress_tweedie(graph: Graph, model: Any, x: Any) -> Any:
+    """TweedieRegressor: its link is the logarithm or none."""
+    logarithm = model.link == "log" or (model.link == "auto" and model.power > 0)
+    return (regress_generalised if logarithm else regress_linear)(graph, model, x)
+
+
 def classify_by_sign(graph: Graph, model: Any, x: Any) -> Classes:
     """Linear classifiers without probabilities: RidgeClassifier, LinearSVC, Perceptron, …"""
     scores = regress_linear(graph, model, x)
@@ -230,13 +236,24 @@ CONVERTERS: dict[str, Any] = {
             "LassoLars",
             "QuantileRegressor",
             "OrthogonalMatchingPursuit",
+            "OrthogonalMatchingPursuitCV",
+            "LarsCV",
+            "LassoLarsCV",
+            "LassoLarsIC",
             "MultiTaskLasso",
+            "MultiTaskLassoCV",
             "MultiTaskElasticNet",
+            "MultiTaskElasticNetCV",
+            "PassiveAggressiveRegressor",
         ),
         regress_linear,
     ),
     **dict.fromkeys(("PoissonRegressor", "GammaRegressor"), regress_generalised),
-    **dict.fromkeys(("RidgeClassifier", "RidgeClassifierCV", "LinearSVC", "Perceptron"), classify_by_sign),
+    "TweedieRegressor": regress_tweedie,
+    **dict.fromkeys(
+        ("RidgeClassifier", "RidgeClassifierCV", "LinearSVC", "Perceptron", "PassiveAggressiveClassifier"),
+        classify_by_sign,
+    ),
     "LogisticRegression": classify_logistic,
     "LogisticRegressionCV": classify_logistic,
     "SGDClassifier": classify_sgd,

@@ -195,6 +195,59 @@ def function_problems(model: Any) -> list[str]:
     return [] if model.func is None else ["a function"]
 
 
+def discretise(graph: Graph, model: Any, x: Any) -> Any:
+    """KBinsDiscretizer: how many inner edges a value reaches, or a column for each bin."""
+    parts = []
+    for number, edges in enumerate(model.bin_edges_):
+        column = graph.cast(graph.columns(x, number, number + 1), WIDE)
+        if len(edges) > 2:
+            reached = graph.emit(relax.op.greater_equal(column, graph.const(edges[1:-1][None], WIDE)))
+            place = graph.emit(relax.op.sum(graph.cast(reached, WIDE), 1, keepdims=True))
+        else:
+            place = graph.emit(relax.op.zeros_like(column))
+        if model.encode != "ordinal":
+            bins = graph.const(np.arange(len(edges) - 1)[None], WIDE)
+            place = graph.cast(graph.emit(relax.op.equal(place, bins)), WIDE)
+        parts.append(place)
+    return graph.emit(relax.op.concat(parts, 1))
+
+
+def raise_to_powers(graph: Graph, model: Any, x: Any) -> Any:
+    """PowerTransformer: Yeo and Johnson's powers of each column, then the scaler."""
+    value, powers = graph.cast(x, WIDE), np.asarray(model.lambdas_, np.float64)
+    zero, one = graph.const(0.0, WIDE), graph.const(1.0, WIDE)
+    above = graph.emit(relax.op.add(graph.emit(relax.op.maximum(value, zero)), one))
+    lowered = graph.emit(relax.op.minimum(value, zero))
+    below = graph.emit(relax.op.subtract(one, lowered))
+    positive = _power(graph, above, powers)
+    negative = graph.emit(relax.op.negative(_power(graph, below, 2 - powers)))
+    kept = graph.emit(relax.op.greater_equal(value, zero))
+    found = graph.emit(relax.op.where(kept, positive, negative))
+    return scale_standard(graph, model._scaler, found) if model.standardize else found
+
+
+def _power(graph: Graph, base: Any, powers: Any) -> Any:
+    """(base ** power - 1) / power for each column; the logarithm where the power is 0."""
+    none = np.abs(powers) < np.spacing(1.0)
+    safe = np.where(none, 1.0, powers)[None]
+    raised = graph.emit(relax.op.power(base, graph.const(safe, WIDE)))
+    less = graph.emit(relax.op.subtract(raised, graph.const(1.0, WIDE)))
+    scaled = graph.emit(relax.op.divide(less, graph.const(safe, WIDE)))
+    if not none.any():
+        return scaled
+    return graph.emit(relax.op.where(graph.const(none[None]), graph.emit(relax.op.log(base)), scaled))
+
+
+def power_problems(model: Any) -> list[str]:
+    """Box and Cox's powers are not supported."""
+    return [] if model.method == "yeo-johnson" else [f"method={model.method!r}"]
+
+
+_SELECTORS = (
+    *("SelectKBest", "SelectPercentile", "SelectFpr", "SelectFdr", "SelectFwe", "GenericUnivariateSelect"),
+    *("VarianceThreshold", "SelectFromModel", "SequentialFeatureSelector"),
+)
+TRANSFORMERS: dict[str, Any] = dict.fromkeys(("RFE", "RFECV"), select_supported)
 CONVERTERS: dict[str, Any] = {
     "StandardScaler": scale_standard,
     "RobustScaler": scale_robust,
@@ -203,11 +256,12 @@ CONVERTERS: dict[str, Any] = {
     "Normalizer": normalise,
     "Binarizer": binarise,
     "SimpleImputer": impute,
-    **dict.fromkeys(
-        ("SelectKBest", "SelectPercentile", "VarianceThreshold", "SelectFromModel", "RFE"), select_supported
-    ),
+    **dict.fromkeys(_SELECTORS, select_supported),
     "FunctionTransformer": pass_on,
     "PCA": project,
+    "IncrementalPCA": project,
+    "KBinsDiscretizer": discretise,
+    "PowerTransformer": raise_to_powers,
     "TruncatedSVD": project_linear,
     "PolynomialFeatures": expand_polynomial,
     "OneHotEncoder": encode_one_hot,
@@ -217,6 +271,7 @@ PROBLEMS: dict[str, Any] = {
     "SimpleImputer": impute_problems,
     "FunctionTransformer": function_problems,
     "PolynomialFeatures": polynomial_problems,
+    "PowerTransformer": power_problems,
     "OneHotEncoder": one_hot_problems,
     "OrdinalEncoder": ordinal_problems,
 }

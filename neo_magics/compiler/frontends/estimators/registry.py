@@ -5,15 +5,37 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from neo_magics.compiler.frontends.estimators import composites, linear, neighbours, preprocessing, trees
+from neo_magics.compiler.frontends.estimators import (
+    composites,
+    discriminants,
+    ensembles,
+    linear,
+    neighbours,
+    preprocessing,
+    trees,
+)
 from neo_magics.compiler.frontends.tabular import Graph
+from neo_magics.compiler.frontends.unsupported import unsupported
 
-_FAMILIES = (trees, linear, neighbours, preprocessing, composites)
+_FAMILIES = (trees, linear, discriminants, neighbours, preprocessing, composites, ensembles)
 
 
 def convert(graph: Graph, model: Any, x: Any) -> Any:
     """The converter's result for `model`; it was checked with `problems` before."""
     return _table("CONVERTERS")[type(model).__name__](graph, model, x)
+
+
+def transform(graph: Graph, model: Any, x: Any) -> Any:
+    """What `model` hands on to a later step: its `transform`, also where it could predict.
+
+    Raises `UnsupportedOperatorsError` where only the prediction is supported.
+    """
+    name = type(model).__name__
+    if name in (table := _table("TRANSFORMERS")):
+        return table[name](graph, model, x)
+    if hasattr(model, "predict"):
+        raise unsupported("SKLEARN", {f"transform of {name}": [""]})
+    return convert(graph, model, x)
 
 
 def problems(model: Any) -> list[str]:

@@ -1,0 +1,209 @@
+"""Ensembles and wrappers of other estimators: bagging, stacking, boosting by votes, one per output."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from tvm import relax
+
+from neo_magics.compiler.frontends.estimators.common import (
+    WIDE,
+    Classes,
+    most_probable,
+    normalised,
+    positive_place,
+    two_columns,
+)
+from neo_magics.compiler.frontends.estimators.preprocessing import select
+from neo_magics.compiler.frontends.tabular import Graph
+
+Parts = Iterator[tuple[str, Any]]
+
+
+def inner(graph: Graph, model: Any, x: Any) -> Any:
+    """The estimator that a wrapper holds, converted in its place."""
+    return _convert(graph, _held(model), x)
+
+
+def inner_parts(model: Any) -> Parts:
+    """That estimator."""
+    yield type(_held(model)).__name__, _held(model)
+
+
+def _held(model: Any) -> Any:
+    names = ("best_estimator_", "regressor_", "estimator_")
+    return next(getattr(model, name) for name in names if hasattr(model, name))
+
+
+def target_problems(model: Any) -> list[str]:
+    """TransformedTargetRegressor that changes the target."""
+    plain = model.transformer is None and model.func is None and model.inverse_func is None
+    return [] if plain else ["a transformation of the target"]
+
+
+def regress_outputs(graph: Graph, model: Any, x: Any) -> Any:
+    """MultiOutputRegressor."""
+    parts = [graph.cast(_convert(graph, part, x), WIDE) for part in model.estimators_]
+    return graph.emit(relax.op.concat(parts, 1)) if len(parts) > 1 else parts[0]
+
+
+def classify_outputs(graph: Graph, model: Any, x: Any) -> list[Classes]:
+    """MultiOutputClassifier."""
+    found = [_convert(graph, part, x) for part in model.estimators_]
+    return [most_probable(graph, graph.cast(part.probability, WIDE)) for part in found]
+
+
+def numbered_parts(model: Any) -> Parts:
+    """The fitted estimators by number."""
+    return ((f"estimator{number}", part) for number, part in enumerate(model.estimators_))
+
+
+def probability_problems(model: Any) -> list[str]:
+    """Estimators inside without probabilities, or that did not see every class."""
+    classes = getattr(model, "classes_", [])
+    found = [
+        f"{type(part).__name__} without probabilities"
+        for part in model.estimators_
+        if not hasattr(part, "predict_proba")
+    ]
+    if not isinstance(classes, list) and any(
+        len(getattr(part, "classes_", classes)) != len(classes) for part in model.estimators_
+    ):
+        found.append("an estimator that did not see every class")
+    return sorted(set(found))
+
+
+def bag_mean(graph: Graph, model: Any, x: Any) -> Any:
+    """BaggingRegressor."""
+    return _mean(graph, [graph.cast(part, WIDE) for part in _bagged(graph, model, x)])
+
+
+def bag_classes(graph: Graph, model: Any, x: Any) -> Classes:
+    """BaggingClassifier: the mean of the probabilities."""
+    parts = [graph.cast(part.probability, WIDE) for part in _bagged(graph, model, x)]
+    return most_probable(graph, _mean(graph, parts))
+
+
+def _bagged(graph: Graph, model: Any, x: Any) -> list[Any]:
+    every = np.arange(model.n_features_in_)
+    return [
+        _convert(graph, part, x if np.array_equal(features, every) else select(graph, features, x))
+        for part, features in zip(model.estimators_, model.estimators_features_, strict=True)
+    ]
+
+
+def stack(graph: Graph, model: Any, x: Any) -> Any:
+    """StackingClassifier, StackingRegressor: the last estimator sees what the first ones say."""
+    parts = []
+    for part in model.estimators_:
+        found = _convert(graph, part, x)
+        value = graph.cast(found.probability if isinstance(found, Classes) else found, WIDE)
+        two = isinstance(found, Classes) and graph.width(value) == 2
+        parts.append(graph.columns(value, 1, 2) if two else value)
+    if model.passthrough:
+        parts.append(graph.cast(x, WIDE))
+    return _convert(graph, model.final_estimator_, graph.emit(relax.op.concat(parts, 1)))
+
+
+def stack_parts(model: Any) -> Parts:
+    """All of them, the last one too."""
+    names = [name for name, part in model.estimators if not isinstance(part, str)]
+    yield from zip(names, model.estimators_, strict=True)
+    yield "final_estimator", model.final_estimator_
+
+
+def stack_problems(model: Any) -> list[str]:
+    """Classifiers must say probabilities."""
+    classifies = hasattr(model, "classes_")
+    if classifies and isinstance(model.classes_, list):
+        return ["several outputs"]
+    wanted = "predict_proba" if classifies else "predict"
+    return [f"stack_method {each}" for each in sorted(set(model.stack_method_) - {wanted})]
+
+
+def boost_by_votes(graph: Graph, model: Any, x: Any) -> Classes:
+    """AdaBoostClassifier (SAMME): a weighted vote, in which the others' classes count against a class."""
+    count = len(model.classes_)
+    classes = graph.const(np.arange(count)[None], "int64")
+    total: Any = None
+    for part, weight in zip(model.estimators_, model.estimator_weights_, strict=False):
+        place = graph.emit(relax.op.expand_dims(graph.cast(_convert(graph, part, x).place, "int64"), 1))
+        chosen = graph.emit(relax.op.equal(place, classes))
+        for_it, against = graph.const(weight, WIDE), graph.const(-weight / (count - 1), WIDE)
+        vote = graph.emit(relax.op.where(chosen, for_it, against))
+        total = vote if total is None else graph.emit(relax.op.add(total, vote))
+    total = graph.emit(relax.op.divide(total, graph.const(model.estimator_weights_.sum(), WIDE)))
+    if count > 2:
+        scaled = graph.emit(relax.op.divide(total, graph.const(count - 1.0, WIDE)))
+        place = graph.emit(relax.op.argmax(total, 1))
+        return Classes(place, graph.emit(relax.op.nn.softmax(scaled, 1)))
+    first, second = graph.columns(total, 0, 1), graph.columns(total, 1, 2)
+    score = graph.emit(relax.op.subtract(second, first))
+    return Classes(positive_place(graph, score), two_columns(graph, graph.emit(relax.op.sigmoid(score))))
+
+
+def one_against_rest(graph: Graph, model: Any, x: Any) -> Classes:
+    """OneVsRestClassifier over estimators with probabilities."""
+    parts = [graph.columns(_convert(graph, part, x).probability, 1, 2) for part in model.estimators_]
+    if len(parts) == 1:
+        return most_probable(graph, two_columns(graph, graph.cast(parts[0], WIDE)))
+    chances = graph.cast(graph.emit(relax.op.concat(parts, 1)), WIDE)
+    return Classes(graph.emit(relax.op.argmax(chances, 1)), normalised(graph, chances))
+
+
+def rest_problems(model: Any) -> list[str]:
+    """Several labels a row, and estimators inside without probabilities."""
+    found = ["several labels a row"] if model.multilabel_ else []
+    lacking = {type(part).__name__ for part in model.estimators_ if not hasattr(part, "predict_proba")}
+    return found + [f"{name} without probabilities" for name in sorted(lacking)]
+
+
+def _mean(graph: Graph, values: list[Any]) -> Any:
+    total = values[0]
+    for value in values[1:]:
+        total = graph.emit(relax.op.add(total, value))
+    return graph.emit(relax.op.divide(total, graph.const(float(len(values)), WIDE)))
+
+
+def _convert(graph: Graph, model: Any, x: Any) -> Any:
+    from neo_magics.compiler.frontends.estimators.registry import convert
+
+    return convert(graph, model, x)
+
+
+_HOLDERS = ("RANSACRegressor", "TransformedTargetRegressor")
+CONVERTERS: dict[str, Any] = {
+    **dict.fromkeys(_HOLDERS, inner),
+    "MultiOutputRegressor": regress_outputs,
+    "MultiOutputClassifier": classify_outputs,
+    "BaggingRegressor": bag_mean,
+    "BaggingClassifier": bag_classes,
+    "StackingClassifier": stack,
+    "StackingRegressor": stack,
+    "AdaBoostClassifier": boost_by_votes,
+    "OneVsRestClassifier": one_against_rest,
+}
+PARTS: dict[str, Any] = {
+    **dict.fromkeys(_HOLDERS, inner_parts),
+    **dict.fromkeys(
+        (
+            "MultiOutputRegressor",
+            "MultiOutputClassifier",
+            "BaggingRegressor",
+            "BaggingClassifier",
+            "AdaBoostClassifier",
+            "OneVsRestClassifier",
+        ),
+        numbered_parts,
+    ),
+    **dict.fromkeys(("StackingClassifier", "StackingRegressor"), stack_parts),
+}
+PROBLEMS: dict[str, Any] = {
+    "TransformedTargetRegressor": target_problems,
+    "MultiOutputClassifier": probability_problems,
+    "BaggingClassifier": probability_problems,
+    "OneVsRestClassifier": rest_problems,
+    **dict.fromkeys(("StackingClassifier", "StackingRegressor"), stack_problems),
+}
