@@ -13,12 +13,14 @@ from neo_magics.compiler.passes.fold_batch_norm import FoldBatchNorm
 from neo_magics.compiler.passes.fold_constants import FoldConstants
 from neo_magics.compiler.passes.fuse_attention import FuseAttention
 from neo_magics.compiler.passes.fuse_depthwise import FuseDepthwise
+from neo_magics.compiler.passes.join_in_place import JoinInPlace
 from neo_magics.compiler.passes.lift_constants import LiftConstants
 from neo_magics.compiler.passes.lower_norms import LowerNorms
 from neo_magics.compiler.passes.lower_precision import QuantizeProducts, RoundToBfloat16
 from neo_magics.compiler.passes.lower_recurrent import LowerRecurrent
 from neo_magics.compiler.passes.merge_projections import MergeProjections
 from neo_magics.compiler.passes.narrow_operand import Range
+from neo_magics.compiler.passes.order_pooling import OrderPooling
 from neo_magics.compiler.passes.pack_convolutions import PackConvolutions
 from neo_magics.compiler.passes.pack_dot_matmuls import PackDotMatmuls
 from neo_magics.compiler.passes.pack_matmuls import PackMatmuls
@@ -55,6 +57,7 @@ def simplify(target: CpuTarget) -> list[Any]:
         FoldConstants(),
         relax.transform.CanonicalizeBindings(),
         FoldBatchNorm(),
+        *([] if target.strict else [OrderPooling()]),  # other sums, so other roundings
         FoldConstants(),
         relax.transform.CanonicalizeBindings(),
         relax.transform.DeadCodeElimination(["main"]),
@@ -106,6 +109,7 @@ def kernel_passes(target: CpuTarget, observe: Callable[[KernelReport], None]) ->
         relax.transform.ToNonDataflow(),
         relax.transform.RemovePurityChecking(),
         relax.transform.CallTIRRewrite(),
+        JoinInPlace(),
         relax.transform.StaticPlanBlockMemory(),
         relax.transform.LowerAllocTensor(),
         relax.transform.KillAfterLastUse(),

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from math import gcd
 from typing import Any
 
-from tvm import te, tirx
+from tvm import te, tirx, topi
 
 from neo_magics.compiler.kernels import KERNEL, TILE
 
 JOIN = "join"
+JOINS_BLOCKS = "neo_joins_blocks"  # the attribute of a kernel that is nothing but a join of whole blocks
 
 
 def scale_channels(image: Any, gate: Any) -> Any:
@@ -19,6 +20,11 @@ def scale_channels(image: Any, gate: Any) -> Any:
     A kernel of its own, so that what computes the gate is not repeated for each pixel.
     """
     return te.compute(image.shape, lambda n, c, y, x, v: image[n, c, y, x, v] * gate[n, c, 0, 0, v], "scaled")
+
+
+def join_blocks(*parts: Any) -> Any:
+    """Whole blocks of channels of all parts one after the other."""
+    return topi.concatenate(parts, axis=1)
 
 
 def join_channels(*parts: Any, channels: Sequence[int]) -> Any:

@@ -104,14 +104,15 @@ class Packer(PyExprMutator):  # type: ignore[misc]
         fuses: bool = False,
         pattern: int | None = None,
         name: str = "",
+        attrs: dict[str, Any] | None = None,
         **options: Any,
     ) -> Any:
         """A call of a tensor expression, bound to a variable; `fuses`: it takes element-wise followers."""
         compute = partial(kernel, **options)  # call_te would convert options, and knows few types
         pattern = FUSES_ELEMENTWISE if fuses else pattern
-        attrs = None if pattern is None else {"op_pattern": pattern}
+        marks = {**({} if pattern is None else {"op_pattern": pattern}), **(attrs or {})}
         made = self.builder_.call_te(
-            compute, *operands, primfunc_name_hint=name or kernel.__name__, primfunc_attrs=attrs
+            compute, *operands, primfunc_name_hint=name or kernel.__name__, primfunc_attrs=marks or None
         )
         return self.builder_.emit(made)
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import tvm
 from tvm import relax
 
-from neo_magics.compiler.kernels import INJECTIVE
-from neo_magics.compiler.kernels.channels import join_channels
+from neo_magics.compiler.kernels import INJECTIVE, OPAQUE
+from neo_magics.compiler.kernels.channels import JOINS_BLOCKS, join_blocks, join_channels
 from neo_magics.compiler.kernels.resize import axis_weights, resize_bilinear
 from neo_magics.compiler.passes import calls
 
@@ -34,7 +34,12 @@ def concatenation(packer: Packer, call: Any) -> Any | None:
         return None
     parts = [packer.pack(field) for field in fields]
     counts = [_channels(field) for field in fields]
-    if axis != 1 or all(count % packer.lanes == 0 for count in counts):
+    whole = all(count % packer.lanes == 0 for count in counts)
+    if axis == 1 and whole and shape[0] == 1:
+        # Nothing is fused with it: JoinInPlace takes it away.
+        joined = packer.emit(join_blocks, *parts, pattern=OPAQUE, attrs={JOINS_BLOCKS: 1})
+        return packer.keep(joined, int(shape[1]))
+    if axis != 1 or whole:
         return packer.keep(relax.op.concat(parts, axis=axis), int(shape[1]))
     return packer.keep(packer.emit(join_channels, *parts, channels=counts, pattern=INJECTIVE), int(shape[1]))
 
