@@ -36,11 +36,20 @@ class Binder:
         return [spec.name for spec in self.specs]
 
     @cached_property
-    def _plain(self) -> list[tuple[np.dtype[Any], tuple[int | str, ...]] | None]:
-        """What an array must have to be passed on as it is; None where NumPy's DLPack lacks the dtype."""
+    def _plain(self) -> list[tuple[np.dtype[Any], tuple[int | str, ...], int] | None]:
+        """What an array must have to be passed on as it is: dtype, shape, and from which axis on it counts.
+
+        None where NumPy's DLPack lacks the dtype. An only input may have a free first axis.
+        """
         dtypes = [numpy_dtype(spec.dtype) for spec in self.specs]
         return [
-            (dtype, spec.shape) if in_dlpack(dtype) else None
+            (
+                dtype,
+                spec.shape,
+                int(len(self.specs) == 1 and bool(spec.shape) and isinstance(spec.shape[0], str)),
+            )
+            if in_dlpack(dtype)
+            else None
             for dtype, spec in zip(dtypes, self.specs, strict=True)
         ]
 
@@ -90,7 +99,8 @@ class Binder:
         for place, (value, plain) in enumerate(zip(values, self._plain, strict=True)):
             if plain is None or type(value) is not np.ndarray:
                 return None
-            if value.dtype != plain[0] or value.shape != plain[1]:
+            dtype, shape, first = plain
+            if value.dtype != dtype or value.ndim != len(shape) or value.shape[first:] != shape[first:]:
                 return None
             tensor = share_aligned(value)
             tensors.append(self._copied(place, value) if tensor is None else tensor)
@@ -99,7 +109,7 @@ class Binder:
     def _copied(self, place: int, value: Array) -> Any:
         """The tensor of a copy, in memory that the thread's next call uses again: fresh pages are slow."""
         kept: dict[int, tuple[Array, Any]] = vars(self._copies).setdefault("kept", {})
-        if place not in kept:
+        if place not in kept or kept[place][0].shape != value.shape:
             array = aligned_empty(value.shape, value.dtype)
             kept[place] = array, share_aligned(array)
         array, tensor = kept[place]

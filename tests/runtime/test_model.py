@@ -191,6 +191,17 @@ def test_the_demo_network_computes_what_its_source_computes(digits, digits_sourc
     np.testing.assert_allclose(model(image), expected, rtol=1e-4, atol=1e-4)
 
 
+def test_unaligned_inputs_of_changing_length():
+    binder = Binder((TensorSpec("x", ("n", 2), "float32"),))
+    memory = np.arange(101, dtype="float32")
+    for rows in (3, 5, 5, 1):
+        for start in range(1, 17):
+            x = memory[start : start + 2 * rows].reshape(rows, 2)
+            [tensor] = binder.tensors([x])
+            assert tensor.data_ptr() % 64 == 0
+            np.testing.assert_array_equal(np.from_dlpack(tensor), x)
+
+
 def test_unaligned_inputs_are_copied_to_the_same_place_in_each_call():
     binder = Binder((TensorSpec("x", X.shape, "float32"),))
     unaligned = np.zeros(X.size + 33, "float32")
