@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 import sys
 
 import pytest
 
-from tests.browser.lab import CHROMIUM, FLAGS, command, notebook, server, write_settings
+from tests.browser.lab import CHROMIUM, FLAGS, MARKS, command, notebook, server, write_settings
 from tests.browser.test_quickstart import CELLS, PANEL, SCREENSHOTS, write_notebook
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install chromium"),
-    pytest.mark.skipif(importlib.util.find_spec("playwright") is None, reason="pip install playwright"),
-    # asyncio's transports of a closed browser are collected late.
-    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = MARKS
 MANY = "nn.Conv2d(1, 16, 3), *[nn.Conv2d(16, 16, 1) for _ in range(60)]"
 SLOW = CELLS[1].replace("nn.Conv2d(1, 16, 3)", MANY).replace("--no-cache", "--no-cache --no-compare")
 FAILS = """%%compile --target ml_c5 --input x

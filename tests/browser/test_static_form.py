@@ -5,22 +5,13 @@ The pages stand for the front ends: their theme marks and variables are set, and
 
 from __future__ import annotations
 
-import importlib.util
-
 import pytest
 
 from tests.browser.gallery import HOSTS, page
-from tests.browser.lab import CHROMIUM, FLAGS
+from tests.browser.lab import CHROMIUM, FLAGS, MARKS
 from tests.browser.test_quickstart import SCREENSHOTS
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install chromium"),
-    pytest.mark.skipif(importlib.util.find_spec("playwright") is None, reason="pip install playwright"),
-    # asyncio's transports of a closed browser are collected late.
-    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = MARKS
 WIDE = """() => [document.documentElement, ...document.querySelectorAll('.neo-magics')]
     .filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.ariaLabel || e.tagName)"""
 CLIPPED = """() => [...document.querySelectorAll('.neo-scroll, pre')]
