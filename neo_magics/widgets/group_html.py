@@ -45,7 +45,7 @@ def group_frozen(
         for view in views
     )
     said = f'<div class="neo-muted">{escape(note)}</div>' if note else ""
-    parts = (group_head(views), comparison, f'<div class="neo-scroll">{table}</div>', said, details)
+    parts = (group_head(views), comparison, f'<div class="neo-scroll neo-jobs">{table}</div>', said, details)
     return card(*parts, label=count_words(views))
 
 

@@ -92,6 +92,13 @@ font-variant-numeric:tabular-nums;vertical-align:top;white-space:nowrap}}
 .{CLASS} .neo-job{{border-top:1px solid var(--neo-line);margin-top:8px;padding-top:8px}}
 .{CLASS} thead th{{white-space:normal}}
 .{CLASS} table+.neo-muted,.{CLASS} .neo-scroll+.neo-muted{{margin-top:6px}}
+.{CLASS} .neo-jobs{{container-type:inline-size}}
+@container (max-width:440px){{.{CLASS} .neo-jobs thead{{display:none}}
+.{CLASS} .neo-jobs table,.{CLASS} .neo-jobs tbody{{display:block}}
+.{CLASS} .neo-jobs tr{{display:flex;flex-wrap:wrap;gap:0 10px;padding:3px 0;
+border-bottom:1px solid var(--neo-line)}}
+.{CLASS} .neo-jobs th,.{CLASS} .neo-jobs td{{border:0;padding:0}}
+.{CLASS} .neo-jobs td:last-child{{flex:1 1 100%}}}}
 @media print{{.{CLASS}{{max-width:none;print-color-adjust:exact}}
 .{CLASS} .neo-head,.{CLASS} .neo-steps,.{CLASS} .neo-strip,.{CLASS} tr{{break-inside:avoid}}
 .{CLASS} .neo-scroll,.{CLASS} details pre{{overflow:visible;max-height:none}}
