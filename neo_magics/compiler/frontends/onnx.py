@@ -17,6 +17,7 @@ from neo_magics.compiler.frontends.onnx_expand import expanded
 from neo_magics.compiler.frontends.onnx_graph import opset_of
 from neo_magics.compiler.frontends.onnx_importer import graph_to_module
 from neo_magics.compiler.frontends.onnx_prepare import fix_shapes, folded
+from neo_magics.compiler.frontends.onnx_sizes import widen_sizes
 from neo_magics.compiler.frontends.relax_tools import shape_of
 from neo_magics.compiler.frontends.shapes import by_name, check_shape, config_of, shape_text
 from neo_magics.errors import CompilationError, InputError
@@ -41,6 +42,7 @@ def import_folder(
         raise
     optimised = expanded(optimised, lambda node: not convertible(node))
     check_operators(optimised)
+    widen_sizes(optimised)
     module, results = graph_to_module(optimised)
     inputs = tuple(TensorSpec(v.name, symbolic_shape(v) or (), value_dtype(v)) for v in graph_inputs(proto))
     return ImportedModel(

@@ -55,7 +55,7 @@ def with_constants(proto: Any) -> Any:
             kept.append(node)
             continue
         for name, array in zip(node.output, found, strict=False):
-            if name:
+            if name and array is not None:
                 values[name] = array
                 made.append(onnx.numpy_helper.from_array(array, name))
     del graph.node[:]
@@ -84,7 +84,7 @@ def _small(tensor: Any) -> bool:
 
 def _value(
     proto: Any, node: Any, values: Mapping[str, Array], types: Mapping[str, Any]
-) -> list[Array] | None:
+) -> list[Array | None] | None:
     """The outputs of `node`, None where they are not known."""
     if node.domain not in STANDARD or node.op_type in _RANDOM or subgraphs(node):
         return None
@@ -92,10 +92,10 @@ def _value(
         return _measured(node, types.get(node.input[0]))
     if any(name and name not in values for name in node.input):
         return None
-    return _evaluated(proto, node, {name: values[name] for name in node.input if name})
+    return evaluated(proto, node, {name: values[name] for name in node.input if name})
 
 
-def _measured(node: Any, kind: Any | None) -> list[Array] | None:
+def _measured(node: Any, kind: Any | None) -> list[Array | None] | None:
     """The shape or size of a tensor whose sizes are all known."""
     if kind is None or not kind.tensor_type.HasField("shape"):
         return None
@@ -109,7 +109,13 @@ def _measured(node: Any, kind: Any | None) -> list[Array] | None:
     return [np.array(shape[attributes.get("start", 0) : attributes.get("end")], "int64")]
 
 
-def _evaluated(proto: Any, node: Any, inputs: Mapping[str, Array]) -> list[Array] | None:
+def evaluated(proto: Any, node: Any, inputs: Mapping[str, Array]) -> list[Array | None] | None:
+    """The outputs of `node` for `inputs` by name; None where ONNX's reference cannot compute them.
+
+    `proto` is the model that it belongs to, for its versions.
+    """
+    if node.domain not in STANDARD or node.op_type in _RANDOM or subgraphs(node):
+        return None
     from onnx.reference import ReferenceEvaluator
 
     outputs = [name for name in node.output if name]
@@ -123,7 +129,7 @@ def _evaluated(proto: Any, node: Any, inputs: Mapping[str, Array]) -> list[Array
     by_name = dict(zip(outputs, map(np.asarray, found), strict=True))
     if any(str(array.dtype) != types[name] or array.size > _LARGEST for name, array in by_name.items()):
         return None  # NumPy has made a wider type of it
-    return [by_name.get(name) for name in node.output]  # type: ignore[misc]
+    return [by_name.get(name) for name in node.output]
 
 
 def _model_of(proto: Any, node: Any, inputs: Mapping[str, Array], outputs: list[str]) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import tvm
@@ -16,11 +16,13 @@ from neo_magics.artifact.dtypes import carried, carrier, is_narrow
 from neo_magics.artifact.kernels import Source
 from neo_magics.compiler.frontends.onnx_fixes import CONTROL, CONVERTERS
 from neo_magics.compiler.frontends.onnx_fixes.narrow import MOVERS
-from neo_magics.compiler.frontends.onnx_fixes.node import Node, as_tensor
+from neo_magics.compiler.frontends.onnx_fixes.node import Node, as_tensor, constant, constant_of
+from neo_magics.compiler.frontends.onnx_fold import evaluated
 from neo_magics.compiler.frontends.onnx_graph import attributes_of, element_name, element_types, key_of
 from neo_magics.compiler.frontends.sources import with_sources
 from neo_magics.errors import CompilationError, NeoMagicsError
 
+_COUNTERS = 16  # elements of what is computed while importing
 # One value, a tuple, where other operators have several outputs.
 _SEQUENCES = frozenset(
     ("SequenceConstruct", "SequenceEmpty", "SequenceErase", "SequenceInsert", "SplitToSequence")
@@ -36,10 +38,12 @@ _TAKES_SHAPES = frozenset(
 class GraphImporter(onnx_frontend.ONNXGraphImporter):  # type: ignore[misc]
     """TVM's importer with our converters, errors that name the operator and its node, and sources."""
 
-    def __init__(self, types: Mapping[str, str]) -> None:
+    def __init__(self, proto: Any) -> None:
         super().__init__({}, None, keep_params_in_input=False, sanitize=True)
+        self._proto = proto
+        self._depth = 0  # subgraphs around the node at work
         self._nodes: dict[str, Any] = {}
-        self._types = types  # ONNX's element type of each value, by name
+        self._types = element_types(proto)  # ONNX's element type of each value, by name
         self._made: dict[Any, Source] = {}  # what a node became
 
     def module(self, graph: Any, opset: int) -> tuple[Any, list[Any]]:
@@ -65,6 +69,7 @@ class GraphImporter(onnx_frontend.ONNXGraphImporter):  # type: ignore[misc]
     def inlined(self, graph: Any, values: Sequence[Any]) -> list[Any]:
         """The outputs of a subgraph whose inputs are `values`; it sees the names around it."""
         outer = dict(self._nodes)
+        self._depth += 1
         try:
             self._parse_graph_initializers(graph)
             self._nodes.update(zip((each.name for each in graph.input), values, strict=True))
@@ -72,6 +77,7 @@ class GraphImporter(onnx_frontend.ONNXGraphImporter):  # type: ignore[misc]
             return [self._nodes[value.name] for value in graph.output]
         finally:
             self._nodes = outer
+            self._depth -= 1
 
     def _sources(self, module: Any) -> dict[str, Source]:
         """The node that each variable of `main` came from, by the variable's name."""
@@ -106,7 +112,8 @@ class GraphImporter(onnx_frontend.ONNXGraphImporter):  # type: ignore[misc]
         for proto in graph.node:
             node = self._node(proto)
             with _named(node):
-                result = self._result(node, proto)
+                known = self._known(node, proto)
+                result = self._result(node, proto) if known is None else known
             self._keep(node, result)
 
     def _node(self, proto: Any) -> Node:
@@ -121,6 +128,26 @@ class GraphImporter(onnx_frontend.ONNXGraphImporter):  # type: ignore[misc]
             output_types=[self._types.get(name, "") for name in proto.output],
             name=proto.name,
         )
+
+    def _known(self, node: Node, proto: Any) -> Any:
+        """The constants that a node in a subgraph computes, as a loop's counter is; None for others.
+
+        Outside of subgraphs they were folded before.
+        """
+        values = [constant_of(value) for value in node.inputs if value is not None]
+        if (
+            not self._depth
+            or node.operator in _SEQUENCES
+            or not all(value is not None and value.size <= _COUNTERS for value in values)
+        ):
+            return None
+        if any(map(is_narrow, (*node.input_types, *node.output_types))):
+            return None
+        named = dict(zip(filter(None, proto.input), values, strict=True))
+        found = evaluated(self._proto, proto, named)
+        if found is None or any(array is None for array in found):
+            return None
+        return relax.Tuple([constant(array) for array in found])
 
     def _result(self, node: Node, proto: Any) -> Any:
         if node.operator in CONTROL:
@@ -169,7 +196,7 @@ def graph_to_module(proto: Any) -> tuple[Any, list[Any]]:
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return GraphImporter(element_types(proto)).module(proto.graph, opset)
+            return GraphImporter(proto).module(proto.graph, opset)
         except NeoMagicsError:
             raise
         except Exception as error:

@@ -13,41 +13,22 @@ import pytest
 
 from neo_magics.capture import capture
 from neo_magics.capture.tensorflow_process import PYTHON
-from neo_magics.errors import ExecutionError, InputError, UntrustedPickleError
+from neo_magics.errors import ExecutionError, InputError, UnsupportedOperatorsError, UntrustedPickleError
 from tests.compiler.frontends.oracle import agrees, imported
 
 has_tensorflow = bool(os.environ.get(PYTHON)) or importlib.util.find_spec("tensorflow") is not None
 needs_tensorflow = pytest.mark.skipif(
     not has_tensorflow, reason=f"TensorFlow is not installed; {PYTHON} names a Python that has it"
 )
-MAKE = """
-import sys
-import tensorflow as tf
-rng = tf.random.Generator.from_seed(1)
-class Net(tf.Module):
-    def __init__(self):
-        self.w = tf.Variable(rng.normal((3, 3, 3, 4)))
-        self.cell = tf.Variable(rng.normal((4, 4)))
-    @tf.function(input_signature=[tf.TensorSpec((None, 8, 8, 3), tf.float32, name="image")])
-    def __call__(self, image):
-        x = tf.nn.max_pool2d(tf.nn.relu(tf.nn.conv2d(image, self.w, 2, "SAME")), 2, 2, "VALID")
-        y = tf.reduce_mean(x, [1, 2]) @ self.cell
-        return {"scores": tf.nn.softmax(y), "features": tf.concat([y, tf.nn.sigmoid(y)], -1)}
-class Reader(tf.Module):
-    @tf.function(input_signature=[tf.TensorSpec((2,), tf.float32, name="x")])
-    def __call__(self, x):
-        return {"y": x + tf.cast(tf.strings.length(tf.io.read_file("/etc/hostname")), tf.float32)}
-net, reader = Net(), Reader()
-tf.saved_model.save(net, sys.argv[1] + "/net", signatures=net.__call__)
-tf.saved_model.save(reader, sys.argv[1] + "/reader", signatures=reader.__call__)
-"""
+MAKE = Path(__file__).with_name("tensorflow_models.py")
 
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tensorflow")
     python = os.environ.get(PYTHON) or sys.executable
-    subprocess.run([python, "-c", MAKE, str(folder)], check=True, capture_output=True)
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    subprocess.run([python, str(MAKE), str(folder)], check=True, capture_output=True, env=environment)
     return folder
 
 
@@ -59,6 +40,40 @@ def test_a_saved_model_with_a_free_batch(models: Path) -> None:
     assert result.inputs[0].shape == ("batch", 8, 8, 3)
     assert [spec.name for spec in result.outputs] == ["features", "scores"]
     assert result.framework_version.startswith("tensorflow 2")
+
+
+def image(rows: int) -> dict[str, np.ndarray]:
+    return {"image": np.random.default_rng(rows).standard_normal((rows, 8, 8, 3)).astype("float32")}
+
+
+@needs_tensorflow
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["pb/frozen.pb", "pbtxt/frozen.pbtxt", "session"])
+def test_graphs_of_tensorflow_1_with_a_loop(models: Path, name: str) -> None:
+    result = agrees(models / name, feeds=image(3))
+    assert [str(spec) for spec in result.inputs] == ["image: float32[batch, 8, 8, 3]"]
+    assert [spec.name for spec in result.outputs] == ["scores"]
+
+
+@needs_tensorflow
+@pytest.mark.slow
+def test_recurrent_layers_of_keras(models: Path) -> None:
+    tokens = {"tokens": np.random.default_rng(0).integers(0, 20, (2, 6)).astype("int32")}
+    agrees(models / "recurrent", input_shape={"tokens": [2, 6]}, feeds=tokens)
+
+
+@needs_tensorflow
+@pytest.mark.slow
+def test_a_mobilenet(models: Path) -> None:
+    pixels = np.random.default_rng(0).standard_normal((2, 32, 32, 3)).astype("float32")
+    agrees(models / "classifier", feeds={"image": pixels})
+
+
+@needs_tensorflow
+@pytest.mark.slow
+def test_operators_that_onnx_lacks_are_named_at_once(models: Path) -> None:
+    with pytest.raises(UnsupportedOperatorsError, match=r"convert TENSORFLOW model.*\{BesselI0, Igamma\}"):
+        agrees(models / "odd", feeds={"x": np.ones((3, 3), np.float32)})
 
 
 @needs_tensorflow

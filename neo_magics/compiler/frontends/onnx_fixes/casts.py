@@ -18,7 +18,10 @@ from neo_magics.compiler.frontends.onnx_graph import element_name
 
 
 def _cast(node: Node) -> Any:
+    """TVM: makes a tensor of a shape, also where it stays the int64 that it is."""
     to = element_name(int(node.attributes["to"]))
+    if isinstance(node.inputs[0], relax.ShapeExpr) and to == "int64":
+        return node.inputs[0]
     if not isinstance(node.inputs[0].ty, relax.TensorType) and to in ("int64", "int32"):
         return by_tvm(node, "Cast", node.inputs)  # a shape or size stays one
     return _converted(node, to)
