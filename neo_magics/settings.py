@@ -22,6 +22,8 @@ from neo_magics.errors import UsageError
 
 LOCAL = "local"
 SAGEMAKER = "sagemaker"
+# Names the Python of another environment, where TensorFlow is.
+TENSORFLOW_PYTHON = "NEO_MAGICS_TENSORFLOW_PYTHON"
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,10 @@ import numpy as np
 
 from neo_magics.capture.request import TensorInfo
 from neo_magics.errors import ExecutionError, InputError, UntrustedPickleError
+from neo_magics.settings import TENSORFLOW_PYTHON
 
 Array = np.ndarray[Any, Any]
-PYTHON = "NEO_MAGICS_TENSORFLOW_PYTHON"
+PYTHON = TENSORFLOW_PYTHON
 _SECONDS = 600.0
 
 

@@ -19,9 +19,18 @@ _WORDS = {
 }
 
 
-def command(module: str, *arguments: str) -> list[str]:
-    """The command that runs `python -m module` with this interpreter."""
-    return [sys.executable, "-m", module, *arguments]
+def command(module: str, *arguments: str, python: str = "") -> list[str]:
+    """The command that runs `python -m module` with this interpreter, or that of another environment."""
+    return [python or sys.executable, "-m", module, *arguments]
+
+
+def foreign_environment(folder: Path, threads: int | None = None) -> dict[str, str]:
+    """For a Python of another environment, which has its framework and not this package.
+
+    In `folder`, which is empty, this package alone is put on its path: nothing else of this environment.
+    """
+    (folder / "neo_magics").symlink_to(_PACKAGE_ROOT / "neo_magics", target_is_directory=True)
+    return {**environment(threads), "PYTHONPATH": str(folder)}
 
 
 def environment(threads: int | None = None) -> dict[str, str]:

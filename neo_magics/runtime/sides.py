@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
+
+from neo_magics.settings import TENSORFLOW_PYTHON
 
 if TYPE_CHECKING:
     from neo_magics.runtime.arrays import Array
@@ -36,7 +39,8 @@ class Side:
     """One side. `folder` is an unpacked model archive ("source") or an artifact's folder or archive.
 
     `opener` names the module that opens `folder` in place of the framework's own, by a function
-    `open_model(folder, threads, trust_pickle)` that returns a `capture.source.SourceModel`.
+    `open_model(folder, threads, trust_pickle)` that returns a `capture.source.SourceModel`. `python` is the
+    interpreter of another environment, where the framework is in one.
     """
 
     kind: str
@@ -45,12 +49,15 @@ class Side:
     framework: str = ""
     trust_pickle: bool = False
     opener: str = ""
+    python: str = ""
 
     @classmethod
     def source(cls, folder: Path, framework: str, *, label: str = "", trust_pickle: bool = False) -> Side:
         """The model as it was before compilation, run by its own framework."""
-        label = label or _SOURCE_LABELS.get(framework, framework)
-        return cls(SOURCE, Path(folder), label, framework, trust_pickle)
+        own = "JAX" if (Path(folder) / "model.jax").is_file() else _SOURCE_LABELS.get(framework, framework)
+        label = label or own
+        python = os.environ.get(TENSORFLOW_PYTHON, "") if framework == "TENSORFLOW" else ""
+        return cls(SOURCE, Path(folder), label, framework, trust_pickle, python=python)
 
     @classmethod
     def artifact(cls, folder: Path, *, label: str = "compiled") -> Side:

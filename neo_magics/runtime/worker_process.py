@@ -15,6 +15,7 @@ from typing import IO, Any
 from neo_magics.errors import ExecutionError
 from neo_magics.runtime import child
 from neo_magics.runtime.sides import Side
+from neo_magics.settings import TENSORFLOW_PYTHON
 
 START_SECONDS = 300.0  # to load a model and its framework
 _END_SECONDS = 5.0
@@ -30,12 +31,18 @@ class WorkerProcess:
 
     def __enter__(self) -> WorkerProcess:
         self._errors: IO[bytes] = tempfile.TemporaryFile()
+        self._package = tempfile.TemporaryDirectory()
+        python = self.side.python
+        environment = child.environment(self._threads)
+        if python:
+            environment = child.foreign_environment(Path(self._package.name), self._threads)
+            environment.pop(TENSORFLOW_PYTHON, None)  # it is this one
         self._process = subprocess.Popen(
-            child.command("neo_magics.runtime.worker"),
+            child.command("neo_magics.runtime.worker", python=python),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
-            env=child.environment(self._threads),
+            env=environment,
             start_new_session=True,  # Ctrl-C is the parent's to handle
         )
         return self
@@ -53,6 +60,7 @@ class WorkerProcess:
             process.wait()
         process.stdout.close()
         self._errors.close()
+        self._package.cleanup()
 
     def cpu_seconds(self) -> float | None:
         """CPU time that the process and its threads have used so far; None where the system does not say."""

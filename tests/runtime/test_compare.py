@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import sys
@@ -19,6 +20,7 @@ from neo_magics.runtime.evaluation import accuracy, first_call, rows_per_call
 from neo_magics.runtime.measuring import Conditions
 from neo_magics.runtime.worker import time_calls, warm_up
 from neo_magics.runtime.worker_process import WorkerProcess
+from neo_magics.settings import TENSORFLOW_PYTHON
 from tests.runtime.conftest import run_source
 
 SHORT = 0.3  # seconds
@@ -180,6 +182,26 @@ def test_a_worker_that_is_killed_is_explained(mlp):
         with pytest.raises(ExecutionError, match="crashed with SIGKILL"):
             worker.ask("memory", 10)
     assert children() == []
+
+
+def test_a_side_may_run_in_the_python_of_another_environment(mlp, tmp_path, monkeypatch):
+    """As TensorFlow does: with this package alone on its path, and told that the framework is here."""
+    monkeypatch.setenv(TENSORFLOW_PYTHON, "/usr/bin/other")
+    assert Side.source(mlp, "TENSORFLOW").python == "/usr/bin/other"
+    seen = tmp_path / "seen"
+    python = tmp_path / "python"
+    python.write_text(
+        f'#!/bin/sh\necho "$PYTHONPATH;${TENSORFLOW_PYTHON}" > {seen}; ls "$PYTHONPATH" >> {seen}\n'
+        f'exec {sys.executable} "$@"\n'
+    )
+    python.chmod(0o755)
+    side = dataclasses.replace(Side.artifact(mlp), python=str(python))
+    with WorkerProcess(side, threads=1, cores=[]) as worker:
+        worker.load()
+    path, *inside = seen.read_text().split()
+    assert path.endswith(";")
+    assert inside == ["neo_magics"]
+    assert not Path(path[:-1]).exists()
 
 
 def test_a_worker_that_hangs_is_ended(mlp):
