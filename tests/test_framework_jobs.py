@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import neo_magics
+from neo_magics.capture.tensorflow_process import PYTHON
 from neo_magics.client import Backend
 from tests.compiler.frontends.darknet_models import YOLO_V3, files
+
+MAKE = Path(__file__).parent / "compiler" / "frontends" / "tensorflow_models.py"
+has_tensorflow = bool(os.environ.get(PYTHON)) or importlib.util.find_spec("tensorflow") is not None
 
 
 @pytest.mark.slow
@@ -35,6 +42,41 @@ def test_keras_from_the_cell_to_the_comparison(settings):
     np.testing.assert_allclose(job.load()(x), model.predict_on_batch(x), atol=1e-6)
     comparison = job.compare(x, seconds=0.3)
     assert comparison.before.label == "Keras"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not has_tensorflow, reason="TensorFlow is not installed")
+def test_tensorflow_from_the_saved_model_to_the_comparison(settings, tmp_path):
+    python = os.environ.get(PYTHON) or sys.executable
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    subprocess.run([python, str(MAKE), str(tmp_path)], check=True, capture_output=True, env=environment)
+    image = np.random.default_rng(0).random((3, 8, 8, 3), dtype="float32")
+    job = neo_magics.compile(
+        tmp_path / "net", input_shape={"image": [None, 8, 8, 3]}, backend=Backend(settings), wait=True
+    )
+    assert job.status == "COMPLETED"
+    assert job.report["framework_version"].startswith("tensorflow 2")
+    assert job.report["verification"]["reference"].startswith("tensorflow 2")
+    scores = job.load().run({"image": image})["scores"]
+    np.testing.assert_allclose(scores.sum(1), 1, atol=1e-6)
+    comparison = job.compare(image, seconds=0.3)
+    assert comparison.before.label == "TensorFlow"
+    assert comparison.difference["within_tolerance"]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_jax_from_the_function_to_the_comparison(settings):
+    jax = pytest.importorskip("jax")
+    weights = np.random.default_rng(0).standard_normal((16, 4)).astype("float32")
+    x = np.random.default_rng(1).standard_normal((3, 16)).astype("float32")
+    job = neo_magics.compile(
+        jax.jit(lambda x: jax.nn.softmax(x @ weights)), inputs=x, backend=Backend(settings), wait=True
+    )
+    assert job.report["verification"]["reference"].startswith("jax")
+    comparison = job.compare(x, seconds=0.3)
+    assert comparison.before.label == "JAX"
+    assert comparison.difference["within_tolerance"]
 
 
 @pytest.mark.slow

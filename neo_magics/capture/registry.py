@@ -86,6 +86,9 @@ FRAMEWORKS = (
     ),
     Framework("ONNX", ("onnx",), (".onnx",), "an onnx.ModelProto, .onnx", "neo_magics.capture.onnx"),
     Framework(
+        "JAX", ("jax", "jaxlib"), (), "a jitted JAX function with example inputs", "neo_magics.capture.jax"
+    ),
+    Framework(
         "PYTORCH",
         ("torch",),
         (".pt2", ".pt", ".pth"),

@@ -11,6 +11,7 @@ import numpy as np
 from neo_magics.capture.files import model_file
 from neo_magics.capture.onnx_file import graph_inputs, read_onnx, symbolic_shape, value_dtype
 from neo_magics.capture.request import TensorInfo
+from neo_magics.capture.source_jax import FILE, JaxSource, is_jax
 from neo_magics.errors import InputError
 
 
@@ -32,16 +33,19 @@ class OnnxSource:
                 f"ONNX Runtime cannot load {path.name}: {str(error).strip()[:300]}",
                 hint="Check the model with onnx.checker.check_model.",
             ) from error
-        self._outputs = [output.name for output in self._session.get_outputs()]
+        self.outputs = [output.name for output in self._session.get_outputs()]
 
     def run(self, inputs: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, np.ndarray[Any, Any]]:
         """The outputs by the model's own names."""
-        return dict(zip(self._outputs, self._session.run(self._outputs, dict(inputs)), strict=True))
+        return dict(zip(self.outputs, self._session.run(self.outputs, dict(inputs)), strict=True))
 
 
-def open_model(folder: Path, threads: int | None, trust_pickle: bool) -> OnnxSource:  # noqa: ARG001
-    """The ONNX model in `folder`. It holds no pickle."""
-    return OnnxSource(model_file(folder, "ONNX"), threads)
+def open_model(folder: Path, threads: int | None, trust_pickle: bool) -> OnnxSource | JaxSource:
+    """The ONNX model in `folder`; it holds no pickle. Where it was a JAX function, that, if JAX is here."""
+    source = OnnxSource(model_file(folder, "ONNX"), threads)
+    if is_jax(folder):
+        return JaxSource(folder / FILE, source.input_specs, source.outputs, trust_pickle)
+    return source
 
 
 def session_options(threads: int | None) -> Any:

@@ -1,0 +1,148 @@
+"""A jaxpr as an ONNX graph: what JAX itself would hand to XLA, one equation after the other.
+
+Calls within calls (jit, custom derivatives, checkpoints) are inlined, and a scan, whose length is known, is
+written out. Constants that are computed from constants are folded later, with the graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from neo_magics.capture.jax_operators import CONVERTERS
+from neo_magics.capture.jax_step import Step
+from neo_magics.capture.onnx_build import GraphMaker, refuse_unknown
+
+_CALLS = frozenset(
+    {"jit", "pjit", "closed_call", "core_call", "custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr",
+     "remat", "checkpoint", "remat2", "custom_lin"}
+)  # fmt: skip
+_HINT = "Replace them in the function, or run those parts outside of it."
+_MOST = 1024  # steps of a scan that is written out
+
+
+class JaxGraph:
+    """Writes a closed jaxpr into a `GraphMaker`."""
+
+    def __init__(self) -> None:
+        self.maker = GraphMaker()
+        self._refused: dict[str, list[str]] = {}
+
+    def convert(self, closed: Any, inputs: Sequence[str]) -> list[str]:
+        """The names of the results of `closed` for inputs of these names.
+
+        Raises `UnsupportedOperatorsError` with every primitive that has no converter, and where it stands.
+        """
+        self._survey(closed.jaxpr, "")
+        refuse_unknown("JAX", self._refused, _HINT)
+        return self._closed(closed, inputs)
+
+    def _survey(self, jaxpr: Any, place: str) -> None:
+        for equation in jaxpr.eqns:
+            name = equation.primitive.name
+            inner = _inner(equation)
+            if inner is not None:
+                self._survey(inner.jaxpr, f"{place}/{equation.params.get('name', name)}".lstrip("/"))
+            elif name not in CONVERTERS:
+                self._refuse(name, place)
+
+    def _refuse(self, what: str, place: str) -> None:
+        self._refused.setdefault(what, []).append(place or "the function")
+
+    def _closed(self, closed: Any, inputs: Sequence[str]) -> list[str]:
+        constants = [self.maker.constant(np.asarray(value)) for value in closed.consts]
+        return self._run(closed.jaxpr, constants, inputs)
+
+    def _run(self, jaxpr: Any, constants: Sequence[str], inputs: Sequence[str]) -> list[str]:
+        names: dict[Any, str] = dict(zip(jaxpr.constvars, constants, strict=True))
+        names.update(zip(jaxpr.invars, inputs, strict=True))
+
+        def read(atom: Any) -> str:
+            return (
+                self.maker.constant(np.asarray(atom.val, atom.aval.dtype)) if _literal(atom) else names[atom]
+            )
+
+        for equation in jaxpr.eqns:
+            results = self._equation(equation, [read(atom) for atom in equation.invars])
+            names.update(zip(equation.outvars, results, strict=True))
+        return [read(atom) for atom in jaxpr.outvars]
+
+    def _equation(self, equation: Any, inputs: Sequence[str]) -> Sequence[str]:
+        inner, outer = _inner(equation), self.maker.layer
+        if inner is None:
+            return self._operator(equation, inputs)
+        self.maker.layer = f"{outer}/{equation.params.get('name', equation.primitive.name)}"
+        try:
+            return self._scan(equation, inputs) if _is_scan(equation) else self._closed(inner, inputs)
+        finally:
+            self.maker.layer = outer
+
+    def _operator(self, equation: Any, inputs: Sequence[str]) -> Sequence[str]:
+        name = equation.primitive.name
+        given, made = [atom.aval for atom in equation.invars], equation.outvars[0].aval
+        step = Step(
+            maker=self.maker,
+            params=dict(equation.params),
+            inputs=inputs,
+            shapes=[tuple(aval.shape) for aval in given],
+            dtypes=[np.dtype(aval.dtype) for aval in given],
+            result=tuple(made.shape),
+            result_dtype=np.dtype(made.dtype),
+        )
+        try:
+            found = CONVERTERS[name](step)
+        except NotImplementedError as error:
+            refuse_unknown("JAX", {f"{name} {error}": [self.maker.layer]}, _HINT)
+            raise
+        return [found] if isinstance(found, str) else found
+
+    def _scan(self, equation: Any, inputs: Sequence[str]) -> list[str]:
+        """The body once for each step; what it stacks is concatenated."""
+        params, length = equation.params, int(equation.params["length"])
+        if not 0 < length <= _MOST:
+            refuse_unknown("JAX", {f"scan over a length of {length}": [self.maker.layer]}, _HINT)
+        fixed, carried = int(params["num_consts"]), int(params["num_carry"])
+        constants, state = list(inputs[:fixed]), list(inputs[fixed : fixed + carried])
+        rows: list[list[str]] = [[] for _ in equation.outvars[carried:]]
+        order = reversed(range(length)) if params["reverse"] else range(length)
+        for step in order:
+            parts = [self._row(sequence, step) for sequence in inputs[fixed + carried :]]
+            results = self._closed(params["jaxpr"], [*constants, *state, *parts])
+            state = results[:carried]
+            for into, result in zip(rows, results[carried:], strict=True):
+                into.append(result)
+        stacked = [self._stacked(each[::-1] if params["reverse"] else each) for each in rows]
+        return [*state, *stacked]
+
+    def _row(self, sequence: str, step: int) -> str:
+        return str(self.maker.add("Gather", sequence, self.maker.constant(np.int64(step)), axis=0))
+
+    def _stacked(self, rows: Sequence[str]) -> str:
+        first = self.maker.constant(np.array([0], np.int64))
+        apart = [str(self.maker.add("Unsqueeze", row, first)) for row in rows]
+        return str(self.maker.add("Concat", *apart, axis=0))
+
+
+def _literal(atom: Any) -> bool:
+    return hasattr(atom, "val")
+
+
+def _is_scan(equation: Any) -> bool:
+    return bool(equation.primitive.name == "scan")
+
+
+def _inner(equation: Any) -> Any:
+    """The closed jaxpr that a call or a scan holds, None for an operator."""
+    if equation.primitive.name not in _CALLS and not _is_scan(equation):
+        return None
+    params = equation.params
+    inner = next(
+        (params[key] for key in ("jaxpr", "call_jaxpr", "fun_jaxpr") if params.get(key) is not None), None
+    )
+    if inner is None or hasattr(inner, "jaxpr"):
+        return inner
+    from jax.extend.core import ClosedJaxpr
+
+    return ClosedJaxpr(inner, ())

@@ -1,0 +1,147 @@
+"""JAX's primitives in terms of ONNX's operators, one function each: element by element, and the whole table.
+
+A converter takes a `Step` and returns the name of its result, or of several. What it cannot express it
+refuses with `NotImplementedError` and the reason; names and layers are added where all of them are known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from neo_magics.capture import jax_reductions, jax_shapes
+from neo_magics.capture.jax_step import Converter, Step
+
+
+def _same(operator: str, **attributes: Any) -> Converter:
+    return lambda step: step.add(operator, *step.inputs, **attributes)
+
+
+def _identity(step: Step) -> str | Sequence[str]:
+    return list(step.inputs)
+
+
+def _boolean(logical: str, bitwise: str) -> Converter:
+    def convert(step: Step) -> str:
+        if step.dtypes[0] == np.bool_:
+            return step.add(logical, *step.inputs)
+        raise NotImplementedError(f"of whole numbers ({bitwise})")
+
+    return convert
+
+
+def _equal(step: Step) -> str:
+    if step.dtypes[0] == np.bool_:
+        return step.add("Not", step.add("Xor", *step.inputs))
+    return step.add("Equal", *step.inputs)
+
+
+def _remainder(step: Step) -> str:
+    """Of the dividend's sign, as C's."""
+    return step.add("Mod", *step.inputs, fmod=1)
+
+
+def _power(step: Step) -> str:
+    return step.add("Pow", step.inputs[0], step.number(step.params["y"]))
+
+
+def _unary(*operators: str) -> Converter:
+    """One operator after the other."""
+
+    def convert(step: Step) -> str:
+        value = step.inputs[0]
+        for operator in operators:
+            value = step.add(operator, value)
+        return value
+
+    return convert
+
+
+def _round(step: Step) -> str:
+    x = step.inputs[0]
+    if int(step.params["rounding_method"]) == 1:  # to even
+        return step.add("Round", x)
+    away = step.add("Floor", step.add("Add", step.add("Abs", x), step.number(0.5)))
+    return step.add("Mul", step.add("Sign", x), away)
+
+
+def _log1p(step: Step) -> str:
+    """With the correction that keeps its digits near 0: log(1 + x) · x / ((1 + x) − 1)."""
+    x, one = step.inputs[0], step.number(1)
+    grown = step.add("Add", x, one)
+    rest = step.add("Sub", grown, one)
+    exact = step.add("Equal", rest, step.number(0))
+    safe = step.add("Where", exact, one, rest)
+    scaled = step.add("Mul", step.add("Log", grown), step.add("Div", x, safe))
+    infinite = step.add("IsInf", grown)
+    return step.add("Where", exact, x, step.add("Where", infinite, grown, scaled))
+
+
+def _expm1(step: Step) -> str:
+    """By tanh(x / 2) near 0, where exp(x) − 1 loses its digits: 2 t / (1 − t)."""
+    x, one = step.inputs[0], step.number(1)
+    half = step.add("Tanh", step.add("Mul", x, step.number(0.5)))
+    near = step.add("Div", step.add("Add", half, half), step.add("Sub", one, half))
+    small = step.add("Less", step.add("Abs", x), step.number(0.5))
+    return step.add("Where", small, near, step.add("Sub", step.add("Exp", x), one))
+
+
+def _is_finite(step: Step) -> str:
+    x = step.inputs[0]
+    return step.add("Not", step.add("Or", step.add("IsInf", x), step.add("IsNaN", x)))
+
+
+def _select(step: Step) -> str:
+    if len(step.inputs) != 3 or step.dtypes[0] != np.bool_:
+        raise NotImplementedError("among more than two cases")
+    which, no, yes = step.inputs
+    if step.dtypes[1] != np.bool_:
+        return step.add("Where", which, yes, no)
+    taken = step.add("And", which, yes), step.add("And", step.add("Not", which), no)
+    return step.add("Or", *taken)
+
+
+def _clamp(step: Step) -> str:
+    low, x, high = step.inputs
+    return step.add("Min", step.add("Max", x, low), high)
+
+
+def _convert(step: Step) -> str:
+    return step.cast(step.inputs[0], step.result_dtype)
+
+
+_PLAIN = {
+    "add": "Add", "add_any": "Add", "sub": "Sub", "mul": "Mul", "div": "Div", "pow": "Pow", "max": "Max",
+    "min": "Min", "neg": "Neg", "exp": "Exp", "log": "Log", "tanh": "Tanh", "sin": "Sin", "cos": "Cos",
+    "tan": "Tan", "asin": "Asin", "acos": "Acos", "atan": "Atan", "sinh": "Sinh", "cosh": "Cosh",
+    "asinh": "Asinh", "acosh": "Acosh", "atanh": "Atanh", "erf": "Erf", "logistic": "Sigmoid",
+    "sqrt": "Sqrt", "abs": "Abs", "sign": "Sign", "floor": "Floor", "ceil": "Ceil",
+    "lt": "Less", "le": "LessOrEqual", "gt": "Greater", "ge": "GreaterOrEqual",
+}  # fmt: skip
+CONVERTERS: dict[str, Converter] = {
+    **{name: _same(operator) for name, operator in _PLAIN.items()},
+    **dict.fromkeys(("stop_gradient", "copy", "copy_p", "optimization_barrier", "name"), _identity),
+    "eq": _equal,
+    "ne": lambda step: step.add("Not", _equal(step)),
+    "not": _boolean("Not", "BitwiseNot"),
+    "and": _boolean("And", "BitwiseAnd"),
+    "or": _boolean("Or", "BitwiseOr"),
+    "xor": _boolean("Xor", "BitwiseXor"),
+    "rem": _remainder,
+    "integer_pow": _power,
+    "square": lambda step: step.add("Mul", step.inputs[0], step.inputs[0]),
+    "rsqrt": _unary("Sqrt", "Reciprocal"),
+    "erfc": lambda step: step.add("Sub", step.number(1), step.add("Erf", step.inputs[0])),
+    "exp2": lambda step: step.add("Pow", step.number(2), step.inputs[0]),
+    "round": _round,
+    "log1p": _log1p,
+    "expm1": _expm1,
+    "is_finite": _is_finite,
+    "select_n": _select,
+    "clamp": _clamp,
+    "convert_element_type": _convert,
+    **jax_shapes.CONVERTERS,
+    **jax_reductions.CONVERTERS,
+}

@@ -1,0 +1,55 @@
+"""One equation of a jaxpr on its way to ONNX: what a converter of a primitive gets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from neo_magics.capture.onnx_build import GraphMaker
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One equation of a jaxpr: its inputs by name in the graph, with shapes and dtypes of NumPy."""
+
+    maker: GraphMaker
+    params: dict[str, Any]
+    inputs: Sequence[str]
+    shapes: Sequence[Shape]
+    dtypes: Sequence[np.dtype[Any]]
+    result: Shape
+    result_dtype: np.dtype[Any]
+
+    def add(self, operator: str, *inputs: str, **attributes: Any) -> str:
+        """The name of an operator's one result."""
+        return str(self.maker.add(operator, *inputs, **attributes))
+
+    def whole(self, *numbers: int) -> str:
+        """Whole numbers as a constant of one dimension."""
+        return self.maker.constant(np.array(numbers, np.int64))
+
+    def number(self, value: float, dtype: Any = None) -> str:
+        """A constant without dimensions, in the first input's dtype."""
+        return self.maker.constant(np.asarray(value, dtype or self.dtypes[0]))
+
+    def reshape(self, value: str, shape: Sequence[int]) -> str:
+        """`value` in another shape."""
+        return self.add("Reshape", value, self.whole(*shape), allowzero=1)
+
+    def transpose(self, value: str, axes: Sequence[int]) -> str:
+        """`value` with its axes in another order."""
+        return value if list(axes) == sorted(axes) else self.add("Transpose", value, perm=list(axes))
+
+    def cast(self, value: str, dtype: Any) -> str:
+        """`value` in another dtype."""
+        import onnx
+
+        return self.add("Cast", value, to=onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
+
+
+Converter = Callable[[Step], "str | Sequence[str]"]

@@ -1,0 +1,158 @@
+"""Jitted JAX functions through capture and import, held against JAX itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+jax = pytest.importorskip("jax")
+import jax.numpy as jnp  # noqa: E402
+from jax import lax  # noqa: E402
+
+from neo_magics.capture import capture  # noqa: E402
+from neo_magics.errors import CaptureError, UnsupportedOperatorsError  # noqa: E402
+from tests.compiler.frontends.oracle import agrees  # noqa: E402
+
+pytestmark = pytest.mark.slow
+
+
+def numbers(*shape: int) -> np.ndarray:
+    return np.random.default_rng(sum(shape)).standard_normal(shape).astype("float32")
+
+
+ROWS, IMAGE, SQUARE = numbers(4, 6), numbers(2, 8, 8, 3), numbers(3, 3)
+W, KERNEL = numbers(6, 5), numbers(3, 3, 3, 4)
+LAYOUT = ("NHWC", "HWIO", "NHWC")
+
+
+def perceptron(x: Any) -> Any:
+    return jax.nn.softmax(jax.nn.gelu(x @ W) @ W.T)
+
+
+def convolution(x: Any) -> Any:
+    y = jax.nn.relu(lax.conv_general_dilated(x, KERNEL, (2, 2), "SAME", dimension_numbers=LAYOUT))
+    top = lax.reduce_window(y, -jnp.inf, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
+    mean = lax.reduce_window(y, 0.0, lax.add, (1, 3, 3, 1), (1, 1, 1, 1), "SAME") / 9
+    return top, mean
+
+
+def attention(x: Any) -> Any:
+    q, k, v = (x.reshape(4, 2, 3) * scale for scale in (1.0, 0.5, 2.0))
+    scores = jnp.einsum("qhd,khd->hqk", q, k)
+    causal = jnp.where(jnp.tril(jnp.ones((4, 4), bool)), scores, -jnp.inf)
+    return jnp.einsum("hqk,khd->qhd", jax.nn.softmax(causal), v).reshape(4, 6)
+
+
+def recurrent(x: Any) -> Any:
+    def step(state: Any, row: Any) -> tuple[Any, Any]:
+        state = jnp.tanh(row @ W + state)
+        return state, state.sum()
+
+    return {
+        "last": lax.scan(step, jnp.zeros(5), x)[0],
+        "back": lax.scan(step, jnp.ones(5), x, reverse=True)[1],
+    }
+
+
+def rotated(x: Any) -> Any:
+    return jnp.concatenate(
+        [x[:, ::-1], jnp.roll(x, 1, 0), jnp.pad(x, ((0, 0), (1, 2)), constant_values=3)], 1
+    )
+
+
+CASES: dict[str, tuple[Callable[[Any], Any], np.ndarray]] = {
+    "perceptron": (perceptron, ROWS),
+    "convolution": (convolution, IMAGE),
+    "transposed convolution": (lambda x: lax.conv_transpose(x, KERNEL, (2, 2), "SAME"), IMAGE),
+    "grouped convolution": (
+        lambda x: lax.conv_general_dilated(
+            x,
+            numbers(3, 3, 1, 6),
+            (1, 1),
+            [(1, 0), (0, 2)],
+            rhs_dilation=(2, 1),
+            dimension_numbers=LAYOUT,
+            feature_group_count=3,
+        ),
+        IMAGE,
+    ),
+    "attention": (attention, ROWS),
+    "recurrent": (recurrent, ROWS),
+    "layer normalisation": (
+        lambda x: (x - x.mean(-1, keepdims=True)) * lax.rsqrt(x.var(-1) + 1e-5)[:, None],
+        ROWS,
+    ),
+    "rotated": (rotated, ROWS),
+    "near zero": (lambda x: (jnp.log1p(x * 1e-4), jnp.expm1(x * 1e-4), jnp.expm1(x * 5)), ROWS),
+    "whole numbers": (
+        lambda x: (x // 2, x % 3, lax.rem(x, 3), x.astype(bool), jnp.sign(x)),
+        np.arange(-6, 6),
+    ),
+    "embedding": (
+        lambda i: (jnp.asarray(W)[i], jnp.take(W, i, axis=1), jnp.take(W, i, axis=0, mode="clip")),
+        np.array([[0, 4], [-1, 2]]),
+    ),
+    "out of bounds": (lambda i: jnp.take(W, i, axis=0), np.array([0, 77, -1, -9])),
+    "rounding": (lambda x: (jnp.round(x * 2), lax.round(x * 2), jnp.floor(x), jnp.clip(x, -0.5, 0.5)), ROWS),
+    "sorted": (lambda x: (jnp.sort(x, 1), lax.top_k(x, 3), jnp.argmax(x, 0), jnp.argmin(x, 1)), ROWS),
+    "sums": (
+        lambda x: (jnp.cumsum(x, 1), x.prod(0), (x > 0).any(1), (x > 0).all(0), x.max(), x.min(1)),
+        ROWS,
+    ),
+    "loop": (lambda x: lax.fori_loop(0, 5, lambda k, v: jnp.tanh(v @ v) + k, x), SQUARE),
+    "slice at a position": (lambda x: lax.dynamic_slice(x, (x.shape[0] - 1, jnp.argmax(x[0])), (2, 3)), ROWS),
+    "not a number": (
+        lambda x: (jnp.isnan(jnp.sqrt(x)), jnp.isfinite(jnp.log(x)), jnp.maximum(x, jnp.nan)),
+        ROWS,
+    ),
+    "half precision": (lambda x: x.astype(jnp.float16) @ W.astype(jnp.float16), ROWS),
+    "gradient": (jax.grad(lambda x: jnp.sum(jnp.sin(x) * jax.nn.sigmoid(x))), ROWS),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_function(name: str) -> None:
+    function, example = CASES[name]
+    agrees(jax.jit(function), example, tolerance=2e-3 if "half" in name else 2e-5)
+
+
+def test_names_are_the_function_s_own() -> None:
+    def scores(image: Any, scale: Any) -> dict[str, Any]:
+        return {"b": image * scale, "a": [image.sum(), scale]}
+
+    model = agrees(jax.jit(scores), {"image": ROWS, "scale": np.float32(2)})
+    assert [str(spec) for spec in model.inputs] == ["image: float32[4, 6]", "scale: float32[]"]
+    assert [spec.name for spec in model.outputs] == ["a.0", "a.1", "b"]
+
+
+def test_all_unknown_primitives_come_at_once_with_their_places() -> None:
+    @jax.jit
+    def inner(x: Any) -> Any:
+        return jnp.linalg.cholesky(x @ x.T) + jax.random.normal(jax.random.key(0), x.shape)
+
+    with pytest.raises(UnsupportedOperatorsError) as caught:
+        capture(jax.jit(lambda x: inner(x) + lax.lgamma(x)), inputs=SQUARE)
+    assert {"cholesky", "lgamma"} <= set(caught.value.fields["operators"])
+    assert "cholesky in <lambda>/inner" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({}, "needs an example"),
+        ({"inputs": numbers(2, 5)}, "cannot trace"),
+        ({"inputs": ROWS, "input_shape": {"x": [None, 6]}}, "has a free dimension"),
+        ({"inputs": (ROWS, ROWS)}, "2 example inputs were given; the model takes 1"),
+    ],
+)
+def test_mistakes(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(CaptureError, match=message):
+        capture(jax.jit(perceptron, inline=True), **given)
+
+
+def test_a_plain_function_is_named() -> None:
+    with pytest.raises(CaptureError, match=r"jax\.jit"):
+        capture(jnp.ones(3), inputs=ROWS)
