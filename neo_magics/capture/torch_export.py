@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import dataclasses
 import inspect
 import io
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,13 +60,19 @@ def quiet_module(module: Any) -> Iterator[Any]:
     """`module` in evaluation mode on the CPU; the user's object is as before afterwards.
 
     A module on another device is copied; otherwise its own weights are used. Each part's training flag is
-    restored, also where the parts differ.
+    restored, also where the parts differ. Decoders of Hugging Face return no cache of keys and values: it is
+    an object of their own, not a tensor.
     """
     modes = [(part, part.training) for part in module.modules()]
+    caching = _caching(module)
     try:
         module.eval()
+        for config in caching:
+            config.use_cache = False
         yield _on_cpu(module)
     finally:
+        for config in caching:
+            config.use_cache = True
         for part, training in modes:
             part.training = training
 
@@ -80,18 +87,53 @@ def export_module(module: Any, examples: Arrays, free: Shapes) -> Any:
     kwargs = {name: as_tensor(array) for name, array in examples.items()}
     positional = _takes_by_position(module, kwargs)
     args, kwargs = (tuple(kwargs.values()), {}) if positional else ((), kwargs)
+    shapes = _dynamic(module, examples, free, positional)
+
+    def export() -> Any:
+        with _silence(), quiet_torch(), masks_as_given():
+            return torch.export.export(module, args, kwargs, dynamic_shapes=shapes, strict=False)
+
     try:
-        with _silence(), quiet_torch():
-            program = torch.export.export(
-                module,
-                args,
-                kwargs,
-                dynamic_shapes=_dynamic(module, examples, free, positional),
-                strict=False,
-            )
+        program = export()
     except Exception as error:
-        raise _explained(error, module) from error
+        if "in output, which is not a known type" not in str(error):
+            raise _explained(error, module) from error
+        with torch.no_grad():
+            register_dataclasses(module(*args, **kwargs))
+        try:
+            program = export()
+        except Exception as again:
+            raise _explained(again, module) from again
     return _plain_outputs(program)
+
+
+def register_dataclasses(value: Any) -> None:
+    """Let torch look into the user's dataclasses in what a module returned, as it does into dicts."""
+    import torch
+
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, tuple | list):
+        for part in value:
+            register_dataclasses(part)
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        register_dataclasses([getattr(value, each.name) for each in dataclasses.fields(value)])
+        with contextlib.suppress(ValueError):  # known already
+            torch.export.register_dataclass(type(value))
+
+
+@contextlib.contextmanager
+def masks_as_given() -> Iterator[None]:
+    """nn.TransformerDecoder looks whether a mask is the causal one: a branch on values, and only a hint."""
+    import torch
+
+    layers = torch.nn.modules.transformer
+    own = layers._detect_is_causal_mask
+    try:
+        layers._detect_is_causal_mask = lambda _mask, is_causal=None, _size=None: bool(is_causal)
+        yield
+    finally:
+        layers._detect_is_causal_mask = own
 
 
 def as_tensor(array: Any) -> Any:
@@ -109,6 +151,12 @@ def unwrapped(module: Any) -> Any:
     if inner is None and type(module).__name__ in ("DataParallel", "DistributedDataParallel"):
         inner = module.module
     return module if inner is None else inner
+
+
+def _caching(module: Any) -> list[Any]:
+    """The configurations in `module`, each once, that ask for a cache."""
+    configs = [getattr(part, "config", None) for part in module.modules()]
+    return list({id(c): c for c in configs if getattr(c, "use_cache", None) is True}.values())
 
 
 def _on_cpu(module: Any) -> Any:
@@ -189,6 +237,11 @@ def _explained(error: Exception, module: Any) -> CaptureError:
         return CaptureError(
             f"{name}'s forward takes a branch or a shape from the values of a tensor{where}.",
             hint="Replace it with torch.where or torch.cond, or give torch.jit.script(module).",
+        )
+    if "quantized" in text:
+        return CaptureError(
+            f"{name} holds quantised layers of PyTorch, which torch.export cannot capture.",
+            hint="Give the float model, with --dtype int8 and calibration inputs.",
         )
     if "specialized" in text:
         return CaptureError(

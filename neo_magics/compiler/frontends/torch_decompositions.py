@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from neo_magics.compiler.frontends.torch_assignments import index_put
+
 
 def decomposition_table(program: Any) -> dict[Any, Callable[..., Any]]:
     """torch.export's default table, and ours, without the operators of `program` that we convert whole."""
@@ -28,6 +30,14 @@ def decomposition_table(program: Any) -> dict[Any, Callable[..., Any]]:
             aten.native_group_norm.default: _group_norm,
             aten.avg_pool2d.default: _avg_pool2d,
             aten.upsample_bilinear2d.vec: _upsample_bilinear2d,
+            aten._scaled_dot_product_flash_attention_for_cpu.default: _attention,
+            aten.index_put.default: index_put,
+            aten.grid_sampler_2d.default: torch._decomp.decomposition_table[aten.grid_sampler_2d.default],
+            aten.searchsorted.Tensor: _searchsorted,
+            aten.erfc.default: _erfc,
+            aten._trilinear.default: _trilinear,
+            aten.fake_quantize_per_tensor_affine.default: _fake_quantize,
+            aten.fake_quantize_per_channel_affine.default: _fake_quantize_channels,
         }
     )
     for operator in (aten.lstm.input, aten.gru.input, aten.rnn_tanh.input):
@@ -61,6 +71,49 @@ def _exp2(x: Any) -> Any:
 
 def _hypot(x: Any, y: Any) -> Any:
     return (x * x + y * y).sqrt()
+
+
+def _erfc(x: Any) -> Any:
+    return 1 - x.erf()
+
+
+def _searchsorted(
+    ordered: Any,
+    x: Any,
+    *,
+    out_int32: bool = False,
+    right: bool = False,
+    side: str | None = None,
+    sorter: Any = None,
+) -> Any:
+    import torch
+
+    if ordered.dim() != 1 or sorter is not None:
+        return NotImplemented
+    right = right or side == "right"
+    return torch.ops.aten.bucketize.Tensor(x, ordered, out_int32=out_int32, right=right)
+
+
+def _trilinear(
+    a: Any, b: Any, c: Any, expand_a: Any, expand_b: Any, expand_c: Any, summed: Any, unroll: int = 1  # noqa: ARG001
+) -> Any:  # fmt: skip
+    """The sum over some axes of the product of three tensors, each without some of the axes."""
+    product = 1
+    for tensor, missing in ((a, expand_a), (b, expand_b), (c, expand_c)):
+        for axis in missing:
+            tensor = tensor.unsqueeze(axis)  # noqa: PLW2901
+        product = tensor * product
+    return product.sum(summed)  # type: ignore[attr-defined]
+
+
+def _fake_quantize(x: Any, scale: float, zero: int, low: int, high: int) -> Any:
+    """Rounded to a grid and clamped."""
+    return ((x / scale + zero).round().clamp(low, high) - zero) * scale
+
+
+def _fake_quantize_channels(x: Any, scale: Any, zero: Any, axis: int, low: int, high: int) -> Any:
+    shape = [-1 if k == axis else 1 for k in range(x.dim())]
+    return _fake_quantize(x, scale.reshape(shape), zero.reshape(shape), low, high)
 
 
 def _cdist(a: Any, b: Any, p: float, mode: Any = None) -> Any:  # noqa: ARG001  the operator's signature
@@ -128,6 +181,26 @@ def _avg_pool2d(
     area = kernel[0] * kernel[-1]
     mean = torch.ops.aten.avg_pool2d.default(x, kernel, stride or kernel, padding, False, True)
     return mean * (area / divisor)
+
+
+def _attention(
+    query: Any,
+    key: Any,
+    value: Any,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    *,
+    attn_mask: Any = None,
+    scale: float | None = None,
+) -> Any:
+    """PyTorch's own has other strides than the operator, so that a later view (GPT-2's) fails."""
+    import torch
+
+    output, weights = torch.ops.aten._scaled_dot_product_attention_math.default(
+        query, key, value, attn_mask, dropout_p, is_causal, None,
+        scale=scale, enable_gqa=query.shape[1] != key.shape[1],
+    )  # fmt: skip
+    return output.transpose(1, 2).contiguous().transpose(1, 2), weights
 
 
 def _upsample_bilinear2d(x: Any, size: Any, align_corners: bool, factors: Any) -> Any:

@@ -64,8 +64,7 @@ class ProgramImporter(ExportedProgramImporter):  # type: ignore[misc]
 
 def program_to_module(program: Any) -> Any:
     """`program` as an IRModule whose "main" returns a tuple, with its weights as constants."""
-    with quiet_torch():
-        decomposed = program.run_decompositions(decomposition_table(program))
+    decomposed = _decomposed(program)
     _make_contiguous(decomposed)
     _keep_tensors(decomposed)
     importer = ProgramImporter()
@@ -78,6 +77,18 @@ def program_to_module(program: Any) -> Any:
     )
     module["main"] = module["main"].without_attr("tir_var_lower_bound")  # export assumes ≥ 2; 1 is fine
     return with_sources(module, importer.sources)
+
+
+def _decomposed(program: Any) -> Any:
+    from torch._subclasses.fake_tensor import UnsupportedOperatorException
+
+    try:
+        with quiet_torch():
+            return program.run_decompositions(decomposition_table(program))
+    except UnsupportedOperatorException as error:
+        name = str(error.func).removeprefix("aten.")
+        nodes = [node for node in program.graph.nodes if str(node.target) == str(error.func)]
+        raise unsupported("PyTorch", {name: [place(node).strip(" ()") for node in nodes]}) from error
 
 
 def place(node: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -118,6 +119,83 @@ def test_a_buffer_that_the_model_writes_is_not_an_output() -> None:
 def test_other_precisions(dtype: torch.dtype, tolerance: float) -> None:
     model = seeded(lambda: nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 2))).to(dtype)
     agrees(model, torch.randn(2, 8).to(dtype), tolerance=tolerance)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [(torch.float16, 5e-3), (torch.bfloat16, 3e-2), (torch.float64, 1e-12)]
+)
+def test_convolutions_with_bias_in_other_precisions(dtype: torch.dtype, tolerance: float) -> None:
+    layers = (nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6), nn.ReLU(), nn.ConvTranspose2d(6, 2, 2, 2))
+    agrees(
+        seeded(lambda: nn.Sequential(*layers)).to(dtype),
+        torch.randn(2, 3, 8, 8).to(dtype),
+        tolerance=tolerance,
+    )
+
+
+def test_a_dataclass_names_its_outputs() -> None:
+    @dataclasses.dataclass
+    class Found:
+        boxes: torch.Tensor
+        scores: torch.Tensor
+        masks: torch.Tensor | None = None
+
+    class Detector(nn.Module):
+        def forward(self, x: torch.Tensor) -> Found:
+            return Found(x * 2, x.sum(1))
+
+    assert [spec.name for spec in agrees(Detector(), torch.ones(2, 3)).outputs] == ["boxes", "scores"]
+
+
+def test_a_decoder_with_a_causal_mask() -> None:
+    class Decoder(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = nn.TransformerDecoder(nn.TransformerDecoderLayer(16, 2, 32, batch_first=True), 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            mask = nn.Transformer.generate_square_subsequent_mask(x.shape[1])
+            return self.inner(x, x, tgt_mask=mask)
+
+    agrees(seeded(Decoder), torch.randn(2, 5, 16))
+
+
+def test_a_slice_up_to_a_free_length() -> None:
+    class Positions(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.table = nn.Parameter(torch.randn(40, 4))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x + self.table[: x.shape[1]]
+
+    feeds = {"x": np.random.default_rng(0).standard_normal((3, 17, 4)).astype("float32")}
+    model = agrees(seeded(Positions), torch.randn(2, 5, 4), feeds=feeds, input_shape='{"x": [null, null, 4]}')
+    assert model.outputs[0].shape == ("batch", "x_dim1", 4)
+
+
+def test_boxes_without_the_overlapping_ones() -> None:
+    """Non-maximum suppression, as detectors write it in tensor operators."""
+
+    class Detector(nn.Module):
+        def forward(self, boxes: torch.Tensor, scores: torch.Tensor) -> dict[str, torch.Tensor]:
+            order = scores.argsort(descending=True)
+            sorted_boxes, count = boxes[order], len(scores)
+            area = (sorted_boxes[:, 2:] - sorted_boxes[:, :2]).prod(1)
+            low = torch.maximum(sorted_boxes[:, None, :2], sorted_boxes[None, :, :2])
+            high = torch.minimum(sorted_boxes[:, None, 2:], sorted_boxes[None, :, 2:])
+            shared = (high - low).clamp(min=0).prod(-1)
+            overlap = shared / (area[:, None] + area[None] - shared) > 0.5
+            keep = torch.ones(count, dtype=torch.bool)
+            for box in range(count):
+                keep = keep & ~(overlap[box] & (torch.arange(count) > box) & keep[box])
+            best, which = torch.where(keep, scores[order], torch.tensor(-1.0)).topk(4)
+            return {"boxes": sorted_boxes[which], "scores": best}
+
+    random = np.random.default_rng(0)
+    corners = random.random((20, 2)).astype("float32")
+    boxes = np.concatenate([corners, corners + 0.5], 1)
+    agrees(Detector(), {"boxes": boxes, "scores": random.random(20).astype("float32")})
 
 
 def test_weights_whose_memory_is_transposed() -> None:

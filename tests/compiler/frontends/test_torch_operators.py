@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from neo_magics.errors import CompilationError
 from tests.compiler.frontends.oracle import agrees
 
 GENERATOR = torch.Generator().manual_seed(0)
@@ -16,6 +17,7 @@ IMAGE = torch.randn(2, 3, 8, 8, generator=GENERATOR)
 ROWS = torch.randn(4, 6, generator=GENERATOR)
 IDS = torch.randint(-3, 5, (4, 6), generator=GENERATOR)
 SQUARE = torch.randn(3, 3, generator=GENERATOR)
+WEIGHTS = torch.randn(2, 6, 6, generator=GENERATOR)
 CENTRES = torch.tensor([-1.0, 0.0, 1.0])
 
 Function = Callable[[Tensor], object]
@@ -54,7 +56,25 @@ CASES: dict[str, tuple[Function, Tensor]] = {
         IMAGE,
     ),
     "bicubic": (lambda x: F.interpolate(x, size=(11, 5), mode="bicubic"), IMAGE),
+    "bilinear, smoothed": (lambda x: F.interpolate(x, (5, 3), mode="bilinear", antialias=True), IMAGE),
+    "bicubic, smoothed": (
+        lambda x: F.interpolate(x, scale_factor=0.6, mode="bicubic", antialias=True),
+        IMAGE,
+    ),
+    "sampled at a grid": (
+        lambda x: F.grid_sample(x, x[:, :2].permute(0, 2, 3, 1), align_corners=False),
+        IMAGE,
+    ),
     "reflected padding": (lambda x: F.pad(x, (1, 2, 0, 1), mode="reflect"), IMAGE),
+    # Parts assigned.
+    "where a mask holds": (
+        lambda x: x.clone().masked_fill_(x > 1, 2).index_put((x > 0,), torch.tensor(7.0)),
+        ROWS,
+    ),
+    "rows of a mask": (lambda x: x.index_put((x[:, 0] > 0,), torch.tensor(7.0)), ROWS),
+    "rows added to": (lambda x: x.index_add(0, torch.tensor([0, 0, 3]), x[:3]), ROWS),
+    "columns replaced": (lambda x: x.index_copy(1, torch.tensor([2, 1]), x[:, :2] * 2), ROWS),
+    "negative rows": (lambda x: x.index_put((torch.tensor([-1, 0]),), x[1]), ROWS),
     # Factors forgotten, dtypes not promoted.
     "add with alpha": (lambda x: torch.add(x, x, alpha=2), ROWS),
     "whole numbers times a half": (lambda x: x * 0.5, IDS),
@@ -72,6 +92,11 @@ CASES: dict[str, tuple[Function, Tensor]] = {
     "pooling with a divisor": (lambda x: F.avg_pool2d(x, 2, divisor_override=3), IMAGE),
     "double precision product": (lambda x: x.double() @ x.double().T, ROWS),
     "whole number product": (lambda x: x @ x.T, IDS),
+    "division by 0": (lambda x: x / 0, ROWS),
+    "double precision convolution": (
+        lambda x: F.conv2d(x.double(), x[:, :, :3, :3].double(), x[0, :2, 0, 0].double()),
+        IMAGE,
+    ),
     "addmm with factors": (lambda x: torch.addmm(x, x, x, beta=0.5, alpha=2), SQUARE),
     # Not known to TVM.
     "amax and amin": (lambda x: (x.amax((2, 3)), x.amin(1, keepdim=True)), IMAGE),
@@ -85,6 +110,10 @@ CASES: dict[str, tuple[Function, Tensor]] = {
     "scatter add": (lambda x: torch.zeros(4, 6).scatter_add(1, (x > 0).long(), x), ROWS),
     "adaptive maximum": (lambda x: F.adaptive_max_pool2d(x, (4, 2)), IMAGE),
     "group normalisation without weights": (lambda x: F.group_norm(x, 3), IMAGE),
+    "places in an order": (lambda x: torch.searchsorted(CENTRES, x, right=True), ROWS),
+    "complement of the error function": (lambda x: x.erfc(), ROWS),
+    "product of three": (lambda x: F.bilinear(x, x, WEIGHTS), ROWS),
+    "fake quantisation": (lambda x: torch.fake_quantize_per_tensor_affine(x, 0.1, 3, -8, 7), ROWS),
     # Right with TVM, and kept so.
     "attention": (lambda x: F.scaled_dot_product_attention(x, x, x, is_causal=True), IMAGE),
     "slices": (lambda x: x[:, -3:-1] + x[:, 2:100:3], ROWS),
@@ -115,3 +144,20 @@ def test_negative_indices_of_a_free_dimension() -> None:
 
     feeds = {"x": np.arange(30, dtype=np.float32).reshape(5, 6)}
     agrees(Apply(lambda x: (x[-1], x[[0, -1]])), ROWS, feeds=feeds, input_shape='{"x": [null, 6]}')
+
+
+@pytest.mark.parametrize(
+    ("function", "shape", "message"),
+    [
+        (lambda x: F.dropout(x, 0.5, training=True), None, "in training its results are random"),
+        (lambda x: F.interpolate(x, scale_factor=2), '{"x": [1, 3, null, null]}', "height or width is free"),
+        (
+            lambda x: F.interpolate(x, scale_factor=2, mode="bilinear"),
+            '{"x": [1, 3, null, null]}',
+            "height or width is free",
+        ),
+    ],
+)
+def test_what_is_refused_says_why(function: Function, shape: str | None, message: str) -> None:
+    with pytest.raises(CompilationError, match=message):
+        agrees(Apply(function), IMAGE[:1], input_shape=shape)

@@ -7,6 +7,7 @@ A converter takes the fx node and the importer, whose `env` maps nodes to Relax 
 
 from neo_magics.compiler.frontends.torch_fixes import (
     arithmetic,
+    convolution,
     elementwise,
     indexing,
     matmul,
@@ -15,5 +16,5 @@ from neo_magics.compiler.frontends.torch_fixes import (
     resize,
 )
 
-_FAMILIES = (arithmetic, elementwise, indexing, matmul, recurrent, reductions, resize)
+_FAMILIES = (arithmetic, convolution, elementwise, indexing, matmul, recurrent, reductions, resize)
 CONVERTERS = {name: convert for family in _FAMILIES for name, convert in family.CONVERTERS.items()}

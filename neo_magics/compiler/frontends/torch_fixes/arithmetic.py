@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -21,11 +22,15 @@ def promoted(operator: Callable[..., Any]) -> Callable[[Any, Any], Any]:
             return _of_sizes(operator, left, right)
         dtype = importer._convert_data_type(expected.dtype)
         emit = importer.block_builder.emit
+        if operator is relax.op.divide and isinstance(right, int | float) and not right:
+            operator_, right = relax.op.multiply, math.copysign(math.inf, right)  # TIR refuses a constant 0
+        else:
+            operator_ = operator
         left, right = cast_to(emit, left, dtype), cast_to(emit, right, dtype)
         alpha = node.kwargs.get("alpha", 1)
         if alpha != 1:
             right = emit(relax.op.multiply(right, relax.const(alpha, dtype)))
-        return emit(operator(left, right))
+        return emit(operator_(left, right))
 
     return convert
 

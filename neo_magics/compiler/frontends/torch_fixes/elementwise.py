@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -67,12 +68,39 @@ def scatter_add(node: Any, importer: Any) -> Any:
     return importer.block_builder.emit(relax.op.scatter_elements(x, index, source, axis, "add"))
 
 
+def full(node: Any, importer: Any) -> Any:
+    """aten.full. TVM: fails for infinity, of which masks are made."""
+    value = node.args[1]
+    if not isinstance(value, float) or math.isfinite(value):
+        return importer._full(node)
+    dtype = importer._convert_data_type(node.meta["val"].dtype)
+    shape = relax.ShapeExpr(importer.retrieve_args(node)[0])
+    return importer.block_builder.emit(relax.op.broadcast_to(relax.const(value, dtype), shape))
+
+
+def dropout(node: Any, importer: Any) -> Any:
+    """aten.dropout. TVM: takes it for nothing also where it is in effect."""
+    probability, train = node.args[1:3]
+    if train and probability:
+        raise NotImplementedError("in training its results are random")
+    return importer.env[node.args[0]]
+
+
+def native_dropout(node: Any, importer: Any) -> Any:
+    """aten.native_dropout, which also returns what was kept. TVM: returns the input alone."""
+    x = dropout(node, importer)
+    return importer.block_builder.emit(relax.Tuple([x, relax.op.ones_like(x, "bool")]))
+
+
 _OF_FLOATS = (
     "acos", "acosh", "asin", "asinh", "atan", "atanh", "cos", "cosh", "erf", "exp", "log", "rsqrt",
     "sigmoid", "sin", "sinh", "sqrt", "tan", "tanh",
 )  # fmt: skip
 CONVERTERS = {
     **{f"{name}.default": of_floats(getattr(relax.op, name)) for name in _OF_FLOATS},
+    "full.default": full,
+    "dropout.default": dropout,
+    "native_dropout.default": native_dropout,
     "elu.default": elu,
     "clamp.default": clamp,
     "clamp.Tensor": clamp,

@@ -45,6 +45,30 @@ def index_tensor(node: Any, importer: Any) -> Any:
     return _placed(importer, taken, len(position.ty.shape), axes)
 
 
+def part(node: Any, importer: Any) -> Any:
+    """aten.slice. TVM: says that `x[:n]` with a free n leaves min(n, size); PyTorch allows no larger n.
+
+    A sum with a tensor of size n would have no shape at all. The run checks that n are left.
+    """
+    import torch
+
+    given: list[Any] = [*node.args[1:], *(0, None, None, 1)[len(node.args) - 1 :]]
+    axis, start, end, step = given
+    size = node.meta["val"].shape[axis]
+    if isinstance(size, int) or start or step != 1 or not isinstance(end, torch.fx.Node):
+        return importer._slice(node)
+    x, length = importer.env[node.args[0]], importer.env[end]
+    shape = list(importer.shape_of(x))
+    if str(end.meta["val"]) != str(size) or not hasattr(shape[axis], "value"):
+        return importer._slice(node)
+    shape[axis] = length
+    emit, rank = importer.block_builder.emit, len(shape)
+    ends = emit(relax.op.shape_to_tensor(relax.ShapeExpr(shape)))
+    begins, steps = (relax.const([number] * rank, "int64") for number in (0, 1))
+    taken = emit(relax.op.dynamic_strided_slice(x, begins, ends, steps))
+    return importer.block_builder.match_cast(taken, relax.TensorType(shape, str(x.ty.dtype)))
+
+
 def gather(node: Any, importer: Any) -> Any:
     """aten.gather. PyTorch takes no negative index here, so only the index dtype is adjusted."""
     x, axis, index = (importer._retrieve_args(arg) for arg in node.args[:3])
@@ -80,4 +104,9 @@ def _scalar(importer: Any, size: Any, dtype: str) -> Any:
     return importer.block_builder.emit(relax.op.astype(tensor, dtype))
 
 
-CONVERTERS = {"select.int": select, "index.Tensor": index_tensor, "gather.default": gather}
+CONVERTERS = {
+    "select.int": select,
+    "slice.Tensor": part,
+    "index.Tensor": index_tensor,
+    "gather.default": gather,
+}

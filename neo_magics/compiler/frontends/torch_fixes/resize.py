@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,10 +19,53 @@ def nearest_exact(node: Any, importer: Any) -> Any:
     return _by_index(node, importer, 0.5)
 
 
+def antialiased(node: Any, importer: Any) -> Any:
+    """aten._upsample_{bilinear,bicubic}2d_aa as two matrix products. TVM: forgets to smooth.
+
+    PyTorch resizes one axis of the identity, which gives that axis' weights. Two columns of it: of images one
+    wide, PyTorch 2.13 itself makes copies of the first row.
+    """
+    emit = importer.block_builder.emit
+    x = importer.env[node.args[0]]
+    shapes = importer.shape_of(x), node.meta["val"].shape
+    before, after = (_known_sizes(list(shape)[2:]) for shape in shapes)
+    factors = [*node.args[3:5], None, None][:2]
+    rows, columns = (_weights(node, *each) for each in zip(before, after, factors, strict=True))
+    dtype = str(x.ty.dtype)
+    tall = emit(relax.op.matmul(relax.const(rows, dtype), x))
+    return emit(relax.op.matmul(tall, relax.const(np.ascontiguousarray(columns.T), dtype)))
+
+
+def _weights(node: Any, before: int, after: int, factor: float | None) -> np.ndarray[Any, Any]:
+    """The (after, before) matrix by which the operator resizes one axis."""
+    import torch
+
+    identity = torch.eye(before).reshape(1, before, before, 1).repeat(1, 1, 1, 2)
+    resized = node.target(identity, [after, 2], node.args[2], factor, None)
+    return np.ascontiguousarray(resized[0, :, :, 0].numpy().T)
+
+
+def of_known_size(name: str) -> Callable[[Any, Any], Any]:
+    """TVM's own converter, which needs the sizes of the image."""
+
+    def convert(node: Any, importer: Any) -> Any:
+        _known_sizes(list(importer.shape_of(importer.env[node.args[0]]))[2:])
+        return getattr(importer, name)(node)
+
+    return convert
+
+
+def _known_sizes(sizes: Any) -> list[int]:
+    if not all(isinstance(size, int) or hasattr(size, "value") for size in sizes):
+        raise NotImplementedError("an image whose height or width is free cannot be resized")
+    return [int(size) for size in sizes]
+
+
 def _by_index(node: Any, importer: Any, offset: float) -> Any:
     x = importer.env[node.args[0]]
     sizes, factors = importer.shape_of(x), _factors(node)
     target = list(node.meta["val"].shape)
+    _known_sizes(list(sizes)[2:])
     for axis in range(2, len(target)):
         before, after = int(sizes[axis]), int(target[axis])
         if before == after:
@@ -41,10 +85,14 @@ def _factors(node: Any) -> list[float] | None:
     return [float(factor) for factor in given] if isinstance(given, list | tuple) else None
 
 
+_SMOOTH = ("_upsample_bilinear2d_aa", "_upsample_bicubic2d_aa")
 _DIMENSIONS = (1, 2, 3)
 CONVERTERS = {
     **{f"upsample_nearest{n}d.vec": nearest for n in _DIMENSIONS},
     **{f"upsample_nearest{n}d.default": nearest for n in _DIMENSIONS},
     **{f"_upsample_nearest_exact{n}d.vec": nearest_exact for n in _DIMENSIONS},
     **{f"_upsample_nearest_exact{n}d.default": nearest_exact for n in _DIMENSIONS},
+    **{f"{name}.default": antialiased for name in _SMOOTH},
+    "upsample_bilinear2d.vec": of_known_size("_upsample_bilinear2d"),
+    "upsample_bicubic2d.vec": of_known_size("_upsample_bicubic2d"),
 }
