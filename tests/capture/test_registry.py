@@ -21,7 +21,7 @@ def of_module(name: str, *bases: type) -> object:
 
 
 def test_all_nine_frameworks_of_neo_are_known() -> None:
-    assert {entry.name for entry in FRAMEWORKS} == NEO
+    assert {entry.name for entry in FRAMEWORKS} == NEO | {"JAX"}  # which travels as ONNX
 
 
 def test_each_framework_can_be_captured_here() -> None:
