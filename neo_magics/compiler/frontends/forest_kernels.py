@@ -13,6 +13,7 @@ from neo_magics.compiler.frontends.forest_walk import walk_tables
 from neo_magics.compiler.kernels.categories import BITS, category_kernel
 from neo_magics.compiler.kernels.tree_bits import bits_kernel
 from neo_magics.compiler.kernels.trees import forest_kernel
+from neo_magics.errors import InputError
 
 # Instructions per row, measured: a step of a walk, and asking one node for a row in a vector of them.
 _STEP, _ASK = 8.0, {"float32": 0.2, "float64": 0.3}
@@ -22,6 +23,7 @@ def emit_forest(graph: Any, forest: Forest, x: Any) -> Any:
     """The Relax expression of the sums [rows, columns]; `graph` is a `tabular.Graph`."""
     if not forest.trees:
         return graph.repeat_rows(forest.base.astype(forest.value))
+    _check_numbers(forest)
     if forest.sets:
         x, forest = _with_categories(graph, forest, x)
     if asks_every_node(forest):
@@ -33,6 +35,21 @@ def emit_forest(graph: Any, forest: Forest, x: Any) -> Any:
     return graph.call_kernel(
         kernel, "forest", [x, *map(graph.const, arrays)], (graph.rows, shape.columns), shape.value
     )
+
+
+def _check_numbers(forest: Forest) -> None:
+    """Raise InputError where a threshold is no number or a leaf's value is not finite."""
+    bad = [
+        number
+        for number, tree in enumerate(forest.trees)
+        if np.isnan(tree.threshold).any() or not np.isfinite(tree.value).all()
+    ]
+    if bad:
+        listed = ", ".join(f"tree {number}" for number in bad[:5])
+        raise InputError(
+            f"Thresholds or leaves are not finite in {len(bad)} of {len(forest.trees)} trees ({listed}).",
+            hint="Train the model again.",
+        )
 
 
 def _with_categories(graph: Any, forest: Forest, x: Any) -> tuple[Any, Forest]:

@@ -74,6 +74,8 @@ def _read(text: str) -> tuple[dict[str, str], list[dict[str, str]]]:
     fields = [dict(line.partition("=")[::2] for line in part.splitlines() if "=" in line) for part in parts]
     if not fields or "max_feature_idx" not in fields[0]:
         raise InputError(f"{FILE} is not a model of LightGBM.", hint="Write it with booster.save_model.")
+    if "end of trees" not in text or len(fields[0].get("tree_sizes", "").split()) != len(fields) - 1:
+        raise InputError(f"{FILE} is cut short.", hint="Write it again with booster.save_model.")
     if "average_output" in parts[0].splitlines():
         fields[0]["average_output"] = "1"
     return fields[0], fields[1:]

@@ -30,7 +30,7 @@ from sklearn import (
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, load_wine
 
 from neo_magics.capture import capture
-from neo_magics.errors import CaptureError, UnsupportedOperatorsError, UntrustedPickleError
+from neo_magics.errors import CaptureError, InputError, UnsupportedOperatorsError, UntrustedPickleError
 from tests.compiler.frontends.oracle import agrees, imported
 
 CLOSE = 1e-9
@@ -217,6 +217,14 @@ def test_all_that_is_not_supported_is_named_at_once_with_its_place(tmp_path: Pat
         "metric='chebyshev' in last",
     ):
         assert words in caught.value.message
+
+
+def test_weights_that_are_not_finite_are_refused(tmp_path: Path) -> None:
+    model = linear_model.Ridge().fit(X, Y)
+    model.coef_[3] = np.nan
+    capture(model).unpack_into(tmp_path)
+    with pytest.raises(InputError, match="Weights of the estimator are not finite"):
+        imported(tmp_path, "SKLEARN")
 
 
 def test_an_estimator_that_is_not_fitted_says_so() -> None:

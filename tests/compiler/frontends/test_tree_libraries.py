@@ -11,7 +11,7 @@ from sklearn import ensemble, tree
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris
 
 from neo_magics.capture import capture
-from neo_magics.errors import UnsupportedOperatorsError
+from neo_magics.errors import InputError, UnsupportedOperatorsError
 from tests.compiler.frontends.oracle import agrees, imported
 
 lightgbm = pytest.importorskip("lightgbm")
@@ -78,6 +78,22 @@ def test_lightgbm_is_refused_by_name_where_it_cannot_be_compiled(tmp_path: Path)
     model = boosted(linear_tree=True)
     capture(model).unpack_into(tmp_path)
     with pytest.raises(UnsupportedOperatorsError, match="linear trees in tree 0"):
+        imported(tmp_path, "SKLEARN")
+
+
+@pytest.mark.parametrize("share", [0.2, 0.7])
+def test_lightgbm_s_text_cut_short(tmp_path: Path, share: float) -> None:
+    text = boosted().model_to_string()
+    (tmp_path / "lightgbm.txt").write_text(text[: int(share * text.index("end of trees"))])
+    with pytest.raises(InputError, match=r"lightgbm\.txt is cut short"):
+        imported(tmp_path, "SKLEARN")
+
+
+def test_numbers_that_are_not_finite_are_refused(tmp_path: Path) -> None:
+    model = tree.DecisionTreeRegressor(max_depth=3).fit(X, Y)
+    model.tree_.value[-1] = np.nan
+    capture(model).unpack_into(tmp_path)
+    with pytest.raises(InputError, match=r"not finite in 1 of 1 trees \(tree 0\)"):
         imported(tmp_path, "SKLEARN")
 
 

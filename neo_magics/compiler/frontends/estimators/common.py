@@ -9,6 +9,7 @@ import numpy as np
 from tvm import relax
 
 from neo_magics.compiler.frontends.tabular import Graph
+from neo_magics.errors import InputError
 
 WIDE = "float64"
 
@@ -32,7 +33,12 @@ def binary(graph: Graph, operator: Any, value: Any, row: Any) -> Any:
 
 
 def affine(graph: Graph, value: Any, weight: Any, bias: Any) -> Any:
-    """value · weight + bias in float64; `weight` is [features, outputs]."""
+    """value · weight + bias in float64; `weight` is [features, outputs].
+
+    Raises `InputError` where a weight is not finite.
+    """
+    if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
+        raise InputError("Weights of the estimator are not finite.", hint="Train the model again.")
     product = graph.emit(relax.op.matmul(graph.cast(value, WIDE), graph.const(weight, WIDE)))
     return graph.emit(relax.op.add(product, graph.const(np.atleast_1d(bias), WIDE)))
 
