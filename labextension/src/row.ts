@@ -2,7 +2,7 @@
 import { button, element, setText } from "./dom.ts";
 import { ROW_CLASS } from "./names.ts";
 import type { JobRow } from "./wire.ts";
-import { age, canStop, clock, hasEnded, LOOKS, outcome } from "./words.ts";
+import { age, canStop, clock, hasEnded, LOOKS, outcome, shortTarget } from "./words.ts";
 
 export interface RowActions {
   open: (name: string) => void;
@@ -41,10 +41,11 @@ export class RowView {
     this.#mark.className = `neo-mark ${look.accent}`;
     // The name needs the room that the time of a running job would take beside Stop.
     setText(this.#time, ended ? age(row.created, now) : "");
-    setText(this.#target, row.target);
+    setText(this.#target, shortTarget(row));
     setText(this.#outcome, ended ? outcome(row) : `${outcome(row)} · ${clock(elapsed)}`);
     this.#outcome.className = `neo-outcome ${outcomeAccent(row)}`;
     this.#stop.hidden = !canStop(row);
+    this.node.dataset.status = row.status;
     this.#progress(row, ended);
     this.node.title = [
       `${look.word}: ${row.name}`,

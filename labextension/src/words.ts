@@ -76,6 +76,11 @@ export function size(count: number): string {
   return `${left.toFixed(1)} GB`;
 }
 
+/** The target in the room of a row: of "LINUX_X86_64 (this CPU)" what stands in brackets. */
+export function shortTarget(row: JobRow): string {
+  return /\((.+)\)$/.exec(row.target)?.[1] ?? row.target;
+}
+
 /** What became of the job, or where it is, in the few characters that a row has. */
 export function outcome(row: JobRow): string {
   if (row.status === "FAILED") {

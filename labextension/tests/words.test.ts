@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { age, clock, milliseconds, outcome, seconds, size } from "../src/words.ts";
+import { age, clock, milliseconds, outcome, seconds, shortTarget, size } from "../src/words.ts";
 import { job } from "./sample.ts";
 
 test("figures read as in the notebook's panels", () => {
@@ -25,6 +25,11 @@ test("age is in one unit", () => {
     ages.map((created) => age(created, now)),
     ["now", "12 min", "3 h", "4 d"],
   );
+});
+
+test("a row names the target in short", () => {
+  assert.equal(shortTarget(job({ target: "LINUX_X86_64 (this CPU)" })), "this CPU");
+  assert.equal(shortTarget(job({ target: "ml_c5" })), "ml_c5");
 });
 
 test("the outcome is what a row has room for", () => {

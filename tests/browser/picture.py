@@ -7,8 +7,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from tests.browser.lab import command, notebook, server, write_settings
-from tests.browser.test_quickstart import PANEL, write_notebook
+from tests.browser.lab import PANEL, command, notebook, server, write_notebook, write_settings
 
 PICTURE = Path(__file__).parents[2] / "notebooks" / "images" / "panel.png"
 CELLS = (

@@ -5,14 +5,20 @@ from __future__ import annotations
 import subprocess
 import sys
 
-import pytest
-
-from tests.browser.lab import CHROMIUM, FLAGS, MARKS, command, notebook, server, write_settings
-from tests.browser.test_quickstart import CELLS, PANEL, SCREENSHOTS, write_notebook
+from tests.browser.lab import (
+    CELLS,
+    CHROMIUM,
+    FLAGS,
+    MARKS,
+    PANEL,
+    SCREENSHOTS,
+    SLOW,
+    command,
+    opened,
+    picture,
+)
 
 pytestmark = MARKS
-MANY = "nn.Conv2d(1, 16, 3), *[nn.Conv2d(16, 16, 1) for _ in range(60)]"
-SLOW = CELLS[1].replace("nn.Conv2d(1, 16, 3)", MANY).replace("--no-cache", "--no-cache --no-compare")
 FAILS = """%%compile --target ml_c5 --input x
 class Odd(nn.Module):
     def forward(self, x):
@@ -22,8 +28,6 @@ Odd().eval()"""  # complex numbers: the front end has none
 RESTART = (
     "async () => { await window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart(); }"
 )
-
-
 # A cell that keeps the kernel busy until the test is done with it.
 BUSY = "import os, time\nwhile not os.path.exists('enough'):\n    time.sleep(0.05)"
 SEVERAL = (
@@ -38,15 +42,6 @@ WIDE = """() => [...document.querySelectorAll('.jp-Notebook .neo-magics')]
     .filter(e => e.scrollWidth > e.clientWidth + 1).length"""
 
 
-@pytest.fixture
-def folders(tmp_path):
-    home, work = tmp_path / "user", tmp_path / "work"
-    home.mkdir()
-    work.mkdir()
-    write_settings(home, dark=False)
-    return home, work
-
-
 def run(page, index):
     """Run one cell."""
     page.evaluate(
@@ -55,55 +50,44 @@ def run(page, index):
     command(page, "notebook:run-cell")
 
 
-def picture(page, name):
-    SCREENSHOTS.mkdir(exist_ok=True)
-    page.screenshot(path=SCREENSHOTS / f"panels-{name}.png")
-
-
-def test_a_job_outlives_its_kernel_and_its_panel_catches_up(folders):
-    home, work = folders
-    write_notebook(work / "n.ipynb", CELLS[0], SLOW, "%load_ext neo_magics\n%neo show")
-    with server(work, home) as address, notebook(address, "n.ipynb", width=900) as page:
+def test_a_job_outlives_its_kernel_and_its_panel_catches_up(tmp_path):
+    with opened(tmp_path, CELLS[0], SLOW, "%load_ext neo_magics\n%neo show", width=900) as page:
         run(page, 0)
         run(page, 1)
-        page.wait_for_selector(f"{PANEL} li.neo-started", timeout=60_000)
+        page.wait_for_selector(f"{PANEL} li.neo-started")
         page.evaluate(RESTART)
         run(page, 2)
         shown = page.locator(".jp-CodeCell").nth(2)
-        shown.locator("li.neo-done").first.wait_for(timeout=60_000)
-        shown.locator(".neo-status:has-text('Compiling')").wait_for(timeout=1_000)
-        picture(page, "caught-up")
+        shown.locator("li.neo-done").first.wait_for()
+        shown.locator(".neo-status:has-text('Compiling')").wait_for()
+        picture(page, "panels-caught-up")
         shown.locator("button:has-text('Stop…')").click()
         shown.locator("button:has-text('Stop it')").click()
-        shown.locator(".neo-status:has-text('Stopped')").wait_for(timeout=60_000)
+        shown.locator(".neo-status:has-text('Stopped')").wait_for()
 
 
-def test_a_failure_says_why_before_anything_else(folders):
-    home, work = folders
-    write_notebook(work / "n.ipynb", CELLS[0], FAILS)
-    with server(work, home) as address, notebook(address, "n.ipynb", width=900) as page:
+def test_a_failure_says_why_before_anything_else(tmp_path):
+    with opened(tmp_path, CELLS[0], FAILS, width=900) as page:
         command(page, "notebook:run-all-cells")
-        page.wait_for_selector(f"{PANEL} .neo-reason", timeout=60_000)
-        picture(page, "failed")
+        page.wait_for_selector(f"{PANEL} .neo-reason")
+        picture(page, "panels-failed")
         assert "Next step:" in page.locator(f"{PANEL} .neo-reason").inner_text()
         assert page.locator(f"{PANEL} details[open]").count() == 0
 
 
-def test_a_saved_notebook_reads_the_same_after_reload_and_as_html_offline(folders, tmp_path):
-    home, work = folders
-    write_notebook(work / "n.ipynb", *CELLS)
-    with server(work, home) as address, notebook(address, "n.ipynb", width=900) as page:
+def test_a_saved_notebook_reads_the_same_after_reload_and_as_html_offline(tmp_path):
+    with opened(tmp_path, *CELLS, width=900) as page:
         command(page, "notebook:run-all-cells")
         page.wait_for_selector(f"{PANEL} .neo-verdict", timeout=120_000)
         verdict = page.locator(f"{PANEL} .neo-verdict").inner_text()
         command(page, "docmanager:save")
         page.wait_for_function("!window.jupyterapp.shell.currentWidget.context.model.dirty")
         page.goto(page.url.split("?")[0] + "?reset")
-        page.wait_for_selector(f"{PANEL} .neo-verdict", timeout=60_000)
-        picture(page, "reloaded")
-    convert = [sys.executable, "-m", "nbconvert", "--to", "html", str(work / "n.ipynb")]
+        page.wait_for_selector(f"{PANEL} .neo-verdict")
+        picture(page, "panels-reloaded")
+    convert = [sys.executable, "-m", "nbconvert", "--to", "html", str(tmp_path / "work" / "n.ipynb")]
     subprocess.run(convert, check=True, timeout=120, capture_output=True)
-    assert verdict in offline(work / "n.html", SCREENSHOTS / "panels-nbconvert.png")
+    assert verdict in offline(tmp_path / "work" / "n.html", SCREENSHOTS / "panels-nbconvert.png")
 
 
 def offline(path, screenshot):
@@ -122,18 +106,16 @@ def offline(path, screenshot):
         return text
 
 
-def test_the_form_becomes_the_panel_of_the_job_that_it_files(folders):
-    home, work = folders
+def test_the_form_becomes_the_panel_of_the_job_that_it_files(tmp_path):
     model = "model = nn.Sequential(nn.Flatten(), nn.Linear(64, 4)).eval()"
-    write_notebook(work / "n.ipynb", CELLS[0], model, "%neo ui")
-    with server(work, home) as address, notebook(address, "n.ipynb", width=900) as page:
+    with opened(tmp_path, CELLS[0], model, "%neo ui", width=900) as page:
         command(page, "notebook:run-all-cells")
-        page.wait_for_selector(f"{PANEL} >> text=%compile model --target local --input x", timeout=60_000)
+        page.wait_for_selector(f"{PANEL} >> text=%compile model --target local --input x")
         page.locator(f"{PANEL} select").first.select_option(index=1)
         page.wait_for_selector(f"{PANEL} >> text=%compile model --target lambda --input x")
-        picture(page, "form")
+        picture(page, "panels-form")
         page.click(f"{PANEL} button:has-text('Compile')")
-        page.wait_for_selector(f"{PANEL} .neo-status:has-text('Completed')", timeout=90_000)
+        page.wait_for_selector(f"{PANEL} .neo-status:has-text('Completed')")
         page.wait_for_selector(f"{PANEL} button:has-text('Compile')", state="detached")
 
 
@@ -142,16 +124,14 @@ def is_busy(page, index):
     return page.locator(".jp-CodeCell .jp-InputArea-prompt").nth(index).inner_text() == "[*]:"
 
 
-def test_the_panel_goes_on_and_stop_works_while_the_kernel_is_busy(folders):
-    home, work = folders
-    write_notebook(work / "n.ipynb", CELLS[0], SLOW, BUSY)
-    with server(work, home) as address, notebook(address, "n.ipynb", width=900) as page:
+def test_the_panel_goes_on_and_stop_works_while_the_kernel_is_busy(tmp_path):
+    with opened(tmp_path, CELLS[0], SLOW, BUSY, width=900) as page:
         command(page, "notebook:run-all-cells")
-        page.wait_for_selector(f"{PANEL} li.neo-started", timeout=60_000)
+        page.wait_for_selector(f"{PANEL} li.neo-started")
         page.wait_for_function(
             "() => document.querySelectorAll('.jp-InputArea-prompt')[2].innerText === '[*]:'"
         )
-        page.wait_for_selector(f"{PANEL} li.neo-done", timeout=60_000)
+        page.wait_for_selector(f"{PANEL} li.neo-done")
         log = page.locator(f"{PANEL} .neo-live pre")
         before = log.inner_text()
         page.wait_for_function(
@@ -161,25 +141,23 @@ def test_the_panel_goes_on_and_stop_works_while_the_kernel_is_busy(folders):
         )
         page.click(".jp-Notebook button:has-text('Stop…')")
         page.click(".jp-Notebook button:has-text('Stop it')")
-        page.wait_for_selector(f"{PANEL} .neo-status:has-text('Stopped')", timeout=60_000)
+        page.wait_for_selector(f"{PANEL} .neo-status:has-text('Stopped')")
         assert is_busy(page, 2)
-        picture(page, "stopped-while-busy")
-        (work / "enough").touch()
+        picture(page, "panels-stopped-while-busy")
+        (tmp_path / "work" / "enough").touch()
 
 
-def test_several_targets_share_a_panel_that_fits(folders):
-    home, work = folders
-    write_notebook(work / "n.ipynb", CELLS[0], SEVERAL)
-    with server(work, home) as address, notebook(address, "n.ipynb", width=1000) as page:
+def test_several_targets_share_a_panel_that_fits(tmp_path):
+    with opened(tmp_path, CELLS[0], SEVERAL, width=1000) as page:
         command(page, "application:toggle-left-area")
         command(page, "notebook:run-all-cells")
-        page.wait_for_selector(f"{PANEL} .neo-job li.neo-started", timeout=60_000)
-        picture(page, "several-live")
+        page.wait_for_selector(f"{PANEL} .neo-job li.neo-started")
+        picture(page, "panels-several-live")
         assert page.locator(f"{PANEL} .neo-job").count() == 3
         for width in (360, 1600):
             page.set_viewport_size({"width": width, "height": 1000})
             assert page.evaluate(WIDE) == 0
-            picture(page, f"several-live-{width}")
+            picture(page, f"panels-several-live-{width}")
         page.wait_for_selector(f"{PANEL} .neo-verdict", timeout=120_000)
         rows = page.locator(f"{PANEL} table").last.locator("tbody tr")
         assert [row.split()[0] for row in rows.all_inner_texts()] == ["LINUX_X86_64", "ml_c4", "rasp4b"]
@@ -187,23 +165,21 @@ def test_several_targets_share_a_panel_that_fits(folders):
         for width in (360, 1000):
             page.set_viewport_size({"width": width, "height": 1400})
             assert page.evaluate(WIDE) == 0
-            picture(page, f"several-{width}")
+            picture(page, f"panels-several-{width}")
         page.evaluate(THEME)
         page.wait_for_selector("body[data-jp-theme-light=false]", state="attached")
-        picture(page, "several-dark")
+        picture(page, "panels-several-dark")
 
 
-def test_stop_by_keyboard_and_back(folders):
-    home, work = folders
-    write_notebook(work / "n.ipynb", CELLS[0], SLOW)
+def test_stop_by_keyboard_and_back(tmp_path):
     focused = "text => document.activeElement.innerText.trim() === text"
-    with server(work, home) as address, notebook(address, "n.ipynb", width=900) as page:
+    with opened(tmp_path, CELLS[0], SLOW, width=900) as page:
         command(page, "notebook:run-all-cells")
-        page.wait_for_selector(f"{PANEL} li.neo-started", timeout=60_000)
+        page.wait_for_selector(f"{PANEL} li.neo-started")
         page.focus(".jp-Notebook button:has-text('Stop…')")
         page.keyboard.press("Enter")
         page.wait_for_function(focused, arg="Keep it running")
-        picture(page, "asked")
+        picture(page, "panels-asked")
         page.keyboard.press("Enter")
         page.wait_for_function(focused, arg="Stop…")
         page.keyboard.press("Enter")
@@ -211,18 +187,16 @@ def test_stop_by_keyboard_and_back(folders):
         page.keyboard.press("Shift+Tab")
         page.wait_for_function(focused, arg="Stop it")
         page.keyboard.press("Enter")
-        page.wait_for_selector(f"{PANEL} .neo-status:has-text('Stopped')", timeout=60_000)
+        page.wait_for_selector(f"{PANEL} .neo-status:has-text('Stopped')")
 
 
-def test_interrupting_the_kernel_ends_the_waiting_and_not_the_job(folders):
-    home, work = folders
-    write_notebook(
-        work / "n.ipynb", CELLS[0], CELLS[1].replace("--no-cache", "--no-cache --no-compare --wait")
-    )
-    with server(work, home) as address, notebook(address, "n.ipynb", width=900) as page:
+def test_interrupting_the_kernel_ends_the_waiting_and_not_the_job(tmp_path):
+    with opened(
+        tmp_path, CELLS[0], CELLS[1].replace("--no-cache", "--no-cache --no-compare --wait"), width=900
+    ) as page:
         command(page, "notebook:run-all-cells")
-        page.wait_for_selector(f"{PANEL} li.neo-started", timeout=60_000)
+        page.wait_for_selector(f"{PANEL} li.neo-started")
         command(page, "notebook:interrupt-kernel")
-        page.wait_for_selector(".jp-Notebook >> text=Come back with", timeout=30_000)
-        page.wait_for_selector(f"{PANEL} .neo-status:has-text('Completed')", timeout=90_000)
-        picture(page, "interrupted")
+        page.wait_for_selector(".jp-Notebook >> text=Come back with")
+        page.wait_for_selector(f"{PANEL} .neo-status:has-text('Completed')")
+        picture(page, "panels-interrupted")

@@ -8,8 +8,7 @@ from __future__ import annotations
 import pytest
 
 from tests.browser.gallery import HOSTS, page
-from tests.browser.lab import CHROMIUM, FLAGS, MARKS
-from tests.browser.test_quickstart import SCREENSHOTS
+from tests.browser.lab import CHROMIUM, FLAGS, MARKS, SCREENSHOTS
 
 pytestmark = MARKS
 WIDE = """() => [document.documentElement, ...document.querySelectorAll('.neo-magics')]
