@@ -175,6 +175,7 @@ def wait_until_saved(page: Any, text: str) -> None:
 def command(page: Any, name: str) -> None:
     """Start one of lab's commands, such as notebook:run-all-cells, and do not wait for its end."""
     page.wait_for_function("name => window.jupyterapp?.commands.hasCommand(name)", arg=name)
+    page.evaluate("async () => { await window.jupyterapp.restored; }")  # else the layout comes on top of it
     page.evaluate(f"() => {{ void window.jupyterapp.commands.execute({name!r}); }}")
 
 
