@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -163,7 +164,10 @@ async def wait_for(filed: Filed, owner: NeoMagics) -> Any:
     owner.refresher.add_once(filed.panel)
     try:
         while not filed.panel.frozen.is_set():
-            await asyncio.sleep(0.1)
+            if hasattr(owner.shell, "kernel"):
+                await asyncio.sleep(0.1)  # clicks are handled meanwhile
+            else:
+                time.sleep(0.1)  # a terminal's Ctrl-C must land here, not in the event loop
     except (KeyboardInterrupt, asyncio.CancelledError) as interrupt:
         raise StoppedWaiting(", ".join(job.name for job in filed.jobs)) from interrupt
     for job in filed.jobs:

@@ -1,8 +1,13 @@
 """The transformed input of a magic is awaited where it must be, and silent where it is not assigned."""
 
+import signal
+from types import SimpleNamespace
+
 import pytest
 
+from neo_magics.job import StoppedWaiting
 from neo_magics.magics.awaiting import is_awaited
+from neo_magics.magics.compile_magic import Filed, wait_for
 
 
 @pytest.mark.parametrize(
@@ -32,3 +37,18 @@ def test_unloading_takes_the_transformer_away(shell):
 def test_an_option_that_only_looks_like_wait_does_not_wait():
     assert not is_awaited("--name '--wait for it'")
     assert is_awaited("m --wait")
+
+
+def test_in_a_terminal_ctrl_c_lands_in_the_waiting_and_says_how_to_come_back():
+    """An interrupt inside the event loop would show asyncio's frames in place of the next step."""
+    job = SimpleNamespace(name="net-1")
+    frozen = SimpleNamespace(is_set=lambda: False)
+    filed = Filed((job,), SimpleNamespace(frozen=frozen))
+    owner = SimpleNamespace(shell=SimpleNamespace(), refresher=SimpleNamespace(add_once=lambda _panel: None))
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.setitimer(signal.ITIMER_REAL, 0.05)
+    try:
+        with pytest.raises(StoppedWaiting, match="net-1 goes on"):
+            wait_for(filed, owner).send(None)  # the first step blocks: nothing is handed to a loop
+    finally:
+        signal.signal(signal.SIGALRM, before)
