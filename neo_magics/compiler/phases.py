@@ -13,6 +13,7 @@ from neo_magics.compiler.passes.fold_batch_norm import FoldBatchNorm
 from neo_magics.compiler.passes.fold_constants import FoldConstants
 from neo_magics.compiler.passes.fuse_attention import FuseAttention
 from neo_magics.compiler.passes.fuse_depthwise import FuseDepthwise
+from neo_magics.compiler.passes.fuse_scale import FuseScale
 from neo_magics.compiler.passes.join_in_place import JoinInPlace
 from neo_magics.compiler.passes.lift_constants import LiftConstants
 from neo_magics.compiler.passes.lower_norms import LowerNorms
@@ -101,6 +102,7 @@ def kernel_passes(target: CpuTarget, observe: Callable[[KernelReport], None]) ->
         relax.transform.FuseTIR(),
         relax.transform.DeadCodeElimination(["main"]),
         FuseDepthwise(target.machine),
+        FuseScale(),
         # Phase 4: loops become vectors, registers and threads.
         ScheduleKernels(RULES, target.machine, observe),
         ExpandMath(),

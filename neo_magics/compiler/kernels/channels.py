@@ -12,6 +12,7 @@ from neo_magics.compiler.kernels import KERNEL, TILE
 
 JOIN = "join"
 JOINS_BLOCKS = "neo_joins_blocks"  # the attribute of a kernel that is nothing but a join of whole blocks
+SCALE = "scale"
 
 
 def scale_channels(image: Any, gate: Any) -> Any:
@@ -19,7 +20,11 @@ def scale_channels(image: Any, gate: Any) -> Any:
 
     A kernel of its own, so that what computes the gate is not repeated for each pixel.
     """
-    return te.compute(image.shape, lambda n, c, y, x, v: image[n, c, y, x, v] * gate[n, c, 0, 0, v], "scaled")
+
+    def element(n: Any, c: Any, y: Any, x: Any, v: Any) -> Any:
+        return image[n, c, y, x, v] * gate[n, c, 0, 0, v]
+
+    return te.compute(image.shape, element, "scaled", attrs={KERNEL: SCALE})
 
 
 def join_blocks(*parts: Any) -> Any:

@@ -17,6 +17,8 @@ from neo_magics.compiler.schedules.register_tile import accumulate_at, unroll_an
 
 STRIP_BYTES = 24 * 1024  # of padded data that stays in the first cache
 CACHE_BYTES = 256 * 1024  # of expanded data for one thread
+NEAR_BYTES = 512 * 1024  # of a strip's expanded data and its padded copy
+EXPANDED_TWICE = 0.15  # of the rows, at most
 STRAIGHT = 256  # multiply-adds written out one after the other, at most
 
 
@@ -26,7 +28,7 @@ def schedule_depthwise(func: tirx.PrimFunc, machine: Machine) -> Schedule | None
     A tile of columns stays in registers over the window, which is written out, so that neighbouring sums
     share what they load; the epilogue is computed on it before it is stored. The padded copy is made strip
     by strip in the first cache. Where the kernel begins with the 1×1 convolution that makes its data (the
-    inverted residual of MobileNetV2), each thread takes whole blocks of channels: a block's image is
+    inverted residual of MobileNetV2), a piece is a strip of rows of some blocks of channels: it is
     expanded, padded and filtered in the second cache, and never goes to memory.
     """
     sch = Schedule(tvm.IRModule({"main": func}))
@@ -41,16 +43,21 @@ def schedule_depthwise(func: tirx.PrimFunc, machine: Machine) -> Schedule | None
     operations = loops.work(sch, filtered)
     out = loops.sole_consumer(sch, filtered)
     n, channel, row, column, lane = sch.get_loops(out)
-    tile = _expansion_tile(sch, expanded or out, machine)
-    if expansion is not None:
-        channel, _inner = sch.split(channel, [None, tile[1]])
-        operations, outer = operations + loops.work(sch, expansion), [n, channel]
+    tile = (1, 1)
+    if expanded is not None:
+        strips = _strips([_image(sch, block) for block in (out, expanded, padding[0])], machine)
+        tile = _expansion_tile(sch, expanded, strips, machine)
+        channel, inner = sch.split(channel, [None, tile[1]])
+        strip, row = sch.split(row, [strips, None])
+        sch.reorder(n, strip, channel, inner, row)
+        operations, outer = operations + loops.work(sch, expansion), [n, strip, channel]
     else:
         strip, row = sch.split(row, [None, _strip_rows(sch, out, padding)])
-        outer = [n, channel, strip]
+        sch.reorder(n, strip, channel, row)
+        outer = [n, strip, channel]
     column_out, column_in = sch.split(column, [None, columns])
     unroll_and_vectorize(sch, [column_in, lane])
-    place = _parallel(sch, outer, operations)
+    place = loops.fused(sch, outer, operations)
     _accumulate(sch, filtered, column_out)
     for block in padding:
         sch.compute_at(block, place, preserve_unit_loops=True)
@@ -60,11 +67,11 @@ def schedule_depthwise(func: tirx.PrimFunc, machine: Machine) -> Schedule | None
     return sch
 
 
-def _expansion_tile(sch: Schedule, out: Block, machine: Machine) -> tuple[int, int]:
+def _expansion_tile(sch: Schedule, out: Block, strips: int, machine: Machine) -> tuple[int, int]:
     """(columns, blocks of channels) of the expanded data at once; a thread's share is never less."""
-    _n, blocks, rows, columns, lanes = (loops.extent(sch, loop) or 1 for loop in sch.get_loops(out))
-    image = 4 * rows * columns * lanes
-    widest = min(4, CACHE_BYTES // image, blocks // (2 * max(machine.cores, 2)))
+    blocks, columns = (loops.extent(sch, loop) or 1 for loop in sch.get_loops(out)[1:4:2])
+    strip = -(-_image(sch, out)[1] // strips)
+    widest = min(4, CACHE_BYTES // strip, blocks * strips // (2 * max(machine.cores, 2)))
     return register_tile(columns, blocks, machine, widest=max(widest, 1))
 
 
@@ -87,12 +94,24 @@ def _expand(sch: Schedule, expansion: Block, expanded: Block, place: Loop, tile:
     accumulate_at(sch, expansion, column_out)
 
 
-def _parallel(sch: Schedule, outer: list[Loop], operations: int) -> Loop:
-    """One fused loop over the pieces, over threads where they are worth it."""
-    fused = sch.fuse(*outer)
-    if operations >= loops.PARALLEL_WORK:
-        sch.parallel(fused)
-    return fused
+def _strips(images: list[tuple[int, int]], machine: Machine) -> int:
+    """Strips of rows, so that each thread finds the rows that it has made in the layer before.
+
+    Neighbouring strips both expand the rows that both read, of which there must be few. `images` are the
+    (rows, bytes) of a block of the result, of what is expanded and of its padded copy.
+    """
+    (rows, _size), (made, one), (padded, other) = images
+    common, threads = max(padded - rows * round(made / rows), 0), max(machine.cores, 2)
+    few = [count for count in divisors(rows) if (count - 1) * common <= EXPANDED_TWICE * made]
+    whole = [count for count in few if count % threads == 0]
+    near = [count for count in whole if (one + other) / count <= NEAR_BYTES]
+    return min(near, default=max(whole or [count for count in few if threads % count == 0]))
+
+
+def _image(sch: Schedule, block: Block) -> tuple[int, int]:
+    """(rows, bytes) of a block of channels."""
+    rows, columns, lanes = (loops.extent(sch, loop) or 1 for loop in sch.get_loops(block)[2:])
+    return rows, 4 * rows * columns * lanes
 
 
 def _strip_rows(sch: Schedule, out: Block, padding: list[Block]) -> int:

@@ -97,6 +97,14 @@ def parallel(sch: Schedule, loops: Sequence[Loop], operations: int) -> None:
         sch.parallel(sch.fuse(*loops))
 
 
+def fused(sch: Schedule, loops: Sequence[Loop], operations: int) -> Loop:
+    """One loop over the pieces that `loops` count, over threads where they are worth it."""
+    found = sch.fuse(*loops)
+    if operations >= PARALLEL_WORK:
+        sch.parallel(found)
+    return found
+
+
 def inline_into_consumers(sch: Schedule, keep: Sequence[Block] = ()) -> None:
     """Inline each spatial block but the output, where TVM allows it and nothing costly is repeated."""
     kept = {sch.get(block).name_hint for block in keep}
