@@ -15,7 +15,7 @@ from tests.compiler.models import WIDTHS, Array, agrees, constant, kernels, modu
 
 @dataclass(frozen=True)
 class Gated:
-    """1×1, then a gate of `squeezed` channels, then 1×1 to `outputs`; `shared`: the scaled image is added."""
+    """1×1, then a gate of `squeezed` channels, then 1×1 to `outputs`; `shared`: it is pooled too."""
 
     data: tuple[int, int, int, int]
     squeezed: int
@@ -35,7 +35,9 @@ class Gated:
         squeezed = relax.op.nn.relu(relax.op.nn.conv2d(means, squeeze))
         scaled = relax.op.multiply(image, relax.op.sigmoid(relax.op.nn.conv2d(squeezed, excite)))
         result = relax.op.nn.silu(relax.op.nn.conv2d(scaled, last))
-        return relax.op.add(result, scaled) if self.shared else result
+        if not self.shared:
+            return result
+        return relax.op.add(result, relax.op.nn.max_pool2d(scaled, (3, 3), padding=(1, 1)))
 
     def torch(self, x: Array) -> Array:
         first, squeeze, excite, last = (torch.from_numpy(w.value.numpy()) for w in self.weights())
@@ -43,7 +45,9 @@ class Gated:
         squeezed = torch.conv2d(image.mean((2, 3), keepdim=True), squeeze).relu()
         scaled = image * torch.conv2d(squeezed, excite).sigmoid()
         result = torch.nn.functional.silu(torch.conv2d(scaled, last))
-        return (result + scaled if self.shared else result).numpy()
+        if self.shared:
+            result = result + torch.nn.functional.max_pool2d(scaled, 3, 1, 1)
+        return result.numpy()
 
 
 GRID = (
