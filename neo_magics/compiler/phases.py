@@ -15,6 +15,7 @@ from neo_magics.compiler.passes.fuse_attention import FuseAttention
 from neo_magics.compiler.passes.fuse_depthwise import FuseDepthwise
 from neo_magics.compiler.passes.fuse_scale import FuseScale
 from neo_magics.compiler.passes.join_in_place import JoinInPlace
+from neo_magics.compiler.passes.keep_sizes_apart import KeepSizesApart
 from neo_magics.compiler.passes.lift_constants import LiftConstants
 from neo_magics.compiler.passes.lower_norms import LowerNorms
 from neo_magics.compiler.passes.lower_precision import QuantizeProducts, RoundToBfloat16
@@ -98,6 +99,7 @@ def kernel_passes(target: CpuTarget, observe: Callable[[KernelReport], None]) ->
         LiftConstants(),
         relax.transform.BundleModelParams("params"),
         relax.transform.AnnotateTIROpPattern(),
+        KeepSizesApart(),
         relax.transform.FuseOps(),
         relax.transform.FuseTIR(),
         relax.transform.DeadCodeElimination(["main"]),
