@@ -111,3 +111,37 @@ def test_mxnet_from_the_files_to_the_comparison(settings):
         got = job.load()(arrays["in_data"])
         np.testing.assert_allclose(got, arrays["out_softmax_output"], atol=1e-6)
     assert job.compare(seconds=0.3).difference["within_tolerance"]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", ["Bert", "DistilBert"])
+def test_an_encoder_with_a_free_batch_and_length(settings, name):
+    import torch
+
+    transformers = pytest.importorskip("transformers")
+    torch.manual_seed(0)
+    sizes = (
+        {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 96}
+        if name == "Bert"
+        else {"dim": 64, "n_layers": 2, "n_heads": 4, "hidden_dim": 96}
+    )
+    config = getattr(transformers, f"{name}Config")(vocab_size=300, max_position_embeddings=40, **sizes)
+    model = getattr(transformers, f"{name}Model")(config).eval()
+
+    def tokens(batch, length):
+        ids = torch.randint(0, 300, (batch, length), generator=torch.Generator().manual_seed(length))
+        mask = torch.ones_like(ids)
+        mask[-1, length // 2 :] = 0
+        return {"input_ids": ids, "attention_mask": mask}
+
+    free = {"input_ids": [None, None], "attention_mask": [None, None]}
+    job = neo_magics.compile(
+        model, inputs=tokens(2, 11), input_shape=free, backend=Backend(settings), wait=True
+    )
+    for batch, length in ((1, 7), (3, 29)):
+        given = tokens(batch, length)
+        with torch.no_grad():
+            expected = model(**given).last_hidden_state.numpy()
+        result = job.load().run({key: value.numpy() for key, value in given.items()})["last_hidden_state"]
+        np.testing.assert_allclose(result, expected, atol=2e-5)
