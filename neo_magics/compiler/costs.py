@@ -34,7 +34,8 @@ def cost(func: tirx.PrimFunc) -> Cost:
     """Each arithmetic operation and function call on floats counts as one; integers (indices) do not.
 
     A tensor's bytes count once: all of it, or the elements that the loops touch where they are fewer (a
-    gather reads a few rows of its table). What stays inside of the kernel counts as no bytes.
+    gather reads a few rows of its table). What stays inside of the kernel counts as no bytes. Kernels that
+    are written as loops name no regions: their tensors count whole, their operations not at all.
     """
     buffers = [param for param in func.params if hasattr(param, "shape") and hasattr(param.ty, "shape")]
     touched: dict[Any, list[Term]] = {buffer: [] for buffer in buffers}
@@ -50,9 +51,19 @@ def cost(func: tirx.PrimFunc) -> Cost:
             if region.source in touched:
                 touched[region.source].append(iterations)
                 written.add(region.source)
+    if not any(touched.values()):
+        return _whole_tensors(func, buffers)
     read = [_bytes(b, touched[b]) for b in buffers if b not in written and touched[b]]
     made = [_bytes(b, touched[b]) for b in buffers if b in written]
     return Cost(_sum(flops), _sum(read), _sum(made), tuple(_shape(buffer) for buffer in buffers))
+
+
+def _whole_tensors(func: tirx.PrimFunc, buffers: list[Any]) -> Cost:
+    stores: list[Any] = []
+    tvm_ffi.structural_walk(func.body, ((tirx.BufferStore,), stores.append))
+    written = {store.buffer for store in stores}
+    read, made = ([_size(b) for b in buffers if (b in written) is side] for side in (False, True))
+    return Cost(_sum([]), _sum(read), _sum(made), tuple(_shape(buffer) for buffer in buffers))
 
 
 def _blocks(statement: Any, iterations: Term) -> Iterator[tuple[Any, Term]]:
@@ -90,12 +101,18 @@ def _computes(node: Any) -> bool:
 
 def _bytes(buffer: Any, touched: list[Term]) -> Term:
     """The bytes of `buffer`, or of the elements that were touched where that is less."""
-    whole: Term = (1, ())
+    whole, names = _size(buffer)
+    if names or any(names for _number, names in touched):
+        return whole, names
+    elements = sum(number for number, _names in touched)
+    return min(whole, -(-elements * int(buffer.dtype.bits) // 8)), ()
+
+
+def _size(buffer: Any) -> Term:
+    """The bytes of all of `buffer`."""
+    elements: Term = (1, ())
     for size in buffer.shape:
-        whole = _times(whole, size)
-    elements = whole
-    if not whole[1] and all(not names for _number, names in touched):
-        elements = (min(whole[0], sum(number for number, _names in touched)), ())
+        elements = _times(elements, size)
     return -(-elements[0] * int(buffer.dtype.bits) // 8), elements[1]
 
 

@@ -42,6 +42,12 @@ def test_a_free_dimension_is_a_factor() -> None:
     assert kernel.arguments[0] == ("n", 8)
 
 
+def test_a_kernel_that_is_written_as_loops_counts_its_tensors_whole() -> None:
+    n = tirx.Var("n", "int64")
+    kernel = kernels(lambda x: [relax.op.nn.softmax(x)], ((n, 24), "float32"))["softmax"]
+    assert kernel.bytes_read.at({"n": 5}) == kernel.bytes_written.at({"n": 5}) == 4 * 5 * 24
+
+
 def test_fused_operators_are_named_in_order() -> None:
     weight = constant((16, 8, 3, 3))
     bias = relax.const(np.ones((1, 16, 1, 1), "float32"))
