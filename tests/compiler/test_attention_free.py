@@ -90,3 +90,14 @@ def test_queries_and_keys_of_two_free_lengths() -> None:
 def test_pytorchs_own_layer() -> None:
     layer = nn.TransformerEncoderLayer(32, 4, 64, 0.0, batch_first=True)
     check(layer, [{1: N}], *([torch.randn(1, length, 32)] for length in (18, 50)))
+
+
+def test_a_cache_of_free_length() -> None:
+    class Step(nn.Module):
+        def forward(self, new: torch.Tensor, past: torch.Tensor) -> torch.Tensor:
+            k, v = torch.cat([past[0], new * 0.5], 2), torch.cat([past[1], new + 1.0], 2)
+            joined: torch.Tensor = fused(new, k, v).transpose(1, 2).flatten(2)
+            return joined
+
+    calls = [[torch.randn(1, 3, 1, 20), torch.randn(2, 1, 3, n, 20)] for n in (20, 3, 77)]
+    check(Step(), [{}, {3: N}], *calls)

@@ -41,24 +41,32 @@ WORTH_THREADS = 16 * 1024  # elements of the keys; below, one thread is faster
 class Part:
     """Some of the keys and their values, one after the other from key `begin` of all."""
 
-    begin: int
-    rows: int
+    begin: Any
+    rows: Any
     k: Operand
     v: Operand
 
 
-def attention_of_rows(a: Attention, parts: Sequence[Part], machine: Machine) -> tirx.PrimFunc:
-    """The kernel (q, k of each part…, v of each part…, masks…, out). Threads share the groups."""
+def attention_of_rows(
+    a: Attention, parts: Sequence[Part], machine: Machine, *, free: Sequence[tirx.Var] = ()
+) -> tirx.PrimFunc:
+    """The kernel (q, k of each part…, v of each part…, masks…, free…, out). Threads share the groups.
+
+    `free` are the variables of free lengths, which it is told.
+    """
     with IRBuilder() as builder, T.prim_func(is_private=True, s_tir=True):
         T.func_name("attention")
         T.func_attr({"tirx.noalias": True, "op_pattern": OPAQUE, "tirx.is_scheduled": True})
         stored = [*(part.k for part in parts), *(part.v for part in parts)]
-        operands = [a.q, *stored, *(mask.operand for mask in a.masks), a.out]
-        buffers = [T.arg(f"a{n}", T.buffer(o.shape, o.dtype)) for n, o in enumerate(operands)]
-        q, *rest, out = buffers
+        operands = [a.q, *stored, *(mask.operand for mask in a.masks)]
+        q, *rest = (T.arg(f"a{n}", T.buffer(o.shape, o.dtype)) for n, o in enumerate(operands))
+        for var in free:
+            T.arg(var.name, var)
+        out = T.arg("out", T.buffer(a.out.shape, a.out.dtype))
         keys, values, masks = rest[: len(parts)], rest[len(parts) : 2 * len(parts)], rest[2 * len(parts) :]
         groups = product(a.groups)
-        small = isinstance(groups, int) and groups * a.keys * a.depth < WORTH_THREADS
+        known = isinstance(groups, int) and isinstance(a.keys, int)
+        small = known and groups * a.keys * a.depth < WORTH_THREADS
         with (T.serial if small else T.parallel)(0, groups) as item:
             body = _Rows(a, parts, machine, unflatten(item, a.groups))
             scores = body.scores(body.load_queries(q), keys, masks)
@@ -72,7 +80,7 @@ class _Rows:
     def __init__(self, a: Attention, parts: Sequence[Part], machine: Machine, group: Index) -> None:
         self.a, self.parts, self.group = a, parts, group
         self.lanes, self.sums = machine.lanes, machine.accumulators
-        self.padded = -(-a.keys // self.lanes) * self.lanes
+        self.padded = (a.keys + self.lanes - 1) // self.lanes * self.lanes
 
     def load_queries(self, q: Any) -> Any:
         """scale · q, queries × depth."""
@@ -85,7 +93,7 @@ class _Rows:
     def scores(self, scaled: Any, keys: Sequence[Any], masks: Sequence[Any]) -> Any:
         """queries × keys of masked scores, filled up to whole vectors with -∞."""
         scores = local((self.a.queries, self.padded))
-        if self.padded > self.a.keys:
+        if not (isinstance(self.padded, int) and self.padded == self.a.keys):
             with T.serial(0, self.a.queries) as r, T.vectorized(0, self.lanes) as x:
                 T.buffer_store(scores, number(-math.inf), [r, self.padded - self.lanes + x])
         step = max(1, min(MOST_KEYS, self.sums // self.a.queries))
@@ -98,12 +106,7 @@ class _Rows:
                     score = at(sums, [j * self.a.queries + r, 0])
                     T.buffer_store(scores, masked(self.a, score, masks, self.group, r, key), [r, key])
 
-            whole = part.rows // step * step
-            if whole:
-                with T.serial(0, part.rows // step) as number_of_tile:
-                    tile(number_of_tile * step, step)
-            if whole < part.rows:
-                tile(whole, part.rows - whole)
+            _by_tiles(part.rows, step, tile)
         return scores
 
     def _products(self, scaled: Any, keys: Any, k: Operand, first: Any, count: int) -> Any:
@@ -192,6 +195,22 @@ class _Rows:
         with T.unroll(0, a.queries) as r, T.unroll(0, vectors) as c, T.vectorized(0, lane) as x:
             place = a.out.place(self.group, r, first + c * lane + x)
             T.buffer_store(out, at(sums, [r, c * lane + x]) * at(inverse, [r]), place)
+
+
+def _by_tiles(rows: Any, step: int, tile: Callable[[Any, int], None]) -> None:
+    """tile(first, count) for whole tiles of `rows`, and for the rest, one by one where that is free."""
+    whole = rows // step
+    if not isinstance(rows, int):
+        with T.serial(0, whole) as place:
+            tile(place * step, step)
+        with T.serial(0, rows % step) as rest:
+            tile(whole * step + rest, 1)
+        return
+    if whole:
+        with T.serial(0, whole) as place:
+            tile(place * step, step)
+    if rows % step:
+        tile(whole * step, rows % step)
 
 
 def _by_vectors(size: int, lanes: int, each: Callable[[Any, int], None]) -> None:

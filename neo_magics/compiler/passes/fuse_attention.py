@@ -20,7 +20,7 @@ from neo_magics.compiler.passes.attention_parts import parts_of
 from neo_magics.compiler.passes.attention_scores import LAYOUT, FoundMask, Scores, scalar, scores_of
 from neo_magics.compiler.passes.bindings import Bindings
 from neo_magics.compiler.passes.result_order import result_order
-from neo_magics.compiler.passes.views import STEPS, Factor, View, view_of
+from neo_magics.compiler.passes.views import STEPS, Factor, View, shape_read, view_of
 
 LONGEST = 8192  # keys; beyond, the scores of a block of queries leave the cache
 
@@ -106,7 +106,7 @@ def _match(bindings: Bindings, var: Any, call: Any, machine: Machine) -> Match |
         return None
     queries, keys = sizes[:2]
     few = isinstance(queries, int) and 2 * queries < machine.lanes
-    if (isinstance(keys, int) and keys > LONGEST) or (few and not isinstance(keys, int)):
+    if isinstance(keys, int) and keys > LONGEST:
         return None
     masks = [_mask_view(bindings, mask) for mask in scores.masks]
     known = [mask for mask in masks if mask is not None]
@@ -160,18 +160,18 @@ def _placed_match(
     kernel = Attention(extents, queries, keys, depth, width, scores.scale, q, k, v, masks, out, scores.safe)
     sources = [view.source for view in views]
     shapes = [operand.shape for operand in operands]
+    free = free_sizes(kernel)
     if not few:
-        free = free_sizes(kernel)
         reads = list(zip(sources, shapes, strict=True))
         return Match(kernel, partial(attention, kernel, free=free), reads, free, sources[:3], result)
-    if (not _is_row(views[1].dims[-1]) and depth > 1) or free_sizes(kernel):
+    if not _is_row(views[1].dims[-1]) and depth > 1:
         return None
     stored = parts_of(bindings, kernel, views[1], views[2])
-    build = partial(attention_of_rows, kernel, stored.parts)
+    build = partial(attention_of_rows, kernel, stored.parts, free=free)
     rows = [(source, part.k.shape) for source, part in zip(stored.keys, stored.parts, strict=True)]
     rows += [(source, part.v.shape) for source, part in zip(stored.values, stored.parts, strict=True)]
     reads = [(sources[0], q.shape), *rows, *zip(sources[3:], shapes[3:], strict=True)]
-    return Match(kernel, build, reads, [], sources[:3], result)
+    return Match(kernel, build, reads, free, sources[:3], result)
 
 
 def _scaled_view(bindings: Bindings, value: Any) -> tuple[View | None, float]:
@@ -223,15 +223,12 @@ def _groups(leads: Sequence[list[Factor]]) -> list[list[Factor]] | None:
 
 
 def _operand(view: View, strides: list[Any]) -> Operand | None:
-    """How the kernel reads element (group, row, column) of a view: an index of its source's dimensions.
-
-    A source with free dimensions within is read as one row of numbers: no kernel divides by a free size.
-    """
+    """How the kernel reads element (group, row, column) of a view: an index of its source's dimensions."""
     shape = calls.shape_of(view.source)
     if shape is None or any(len(dim) > 1 for dim in view.dims[-2:]):
         return None
     row, column = (dim[0][1] if dim else 0 for dim in view.dims[-2:])
-    read_as = (calls.product(shape),) if _has_free_within(shape) else tuple(shape)
+    read_as = shape_read(shape)
 
     def place(group: Sequence[Any], i: Any, j: Any) -> list[Any]:
         flat = view.offset + i * row + j * column
@@ -240,11 +237,6 @@ def _operand(view: View, strides: list[Any]) -> Operand | None:
         return unflatten(flat, read_as)
 
     return Operand(read_as, calls.dtype_of(view.source), place)
-
-
-def _has_free_within(shape: Sequence[Any]) -> bool:
-    """Whether a dimension but the first is free, or the first one is more than a name."""
-    return not all(isinstance(size, int) for size in shape[1:]) or not isinstance(shape[0], int | tirx.Var)
 
 
 def _is_row(dim: tuple[Factor, ...]) -> bool:

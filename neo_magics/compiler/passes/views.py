@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tvm import relax
+from tvm import relax, tirx
 
 from neo_magics.compiler.passes import calls
 
@@ -72,6 +72,15 @@ def whole(source: Any) -> View | None:
         strides.insert(0, size if _is(strides[0], 1) else strides[0] * size)
     dims = [((size, stride),) for size, stride in zip(shape, strides, strict=False)]
     return View(source, tuple(() if _is(dim[0][0], 1) else dim for dim in dims))
+
+
+def shape_read(shape: Sequence[Size]) -> tuple[Size, ...]:
+    """In which shape a kernel reads a tensor: as one row of numbers where a dimension within is free.
+
+    So no kernel divides by a free size, and the first dimension is a number or a name.
+    """
+    known = all(isinstance(size, int) for size in shape[1:])
+    return tuple(shape) if known and isinstance(shape[0], int | tirx.Var) else (calls.product(shape),)
 
 
 def view_of(value: Any, lookup: Lookup) -> View | None:
