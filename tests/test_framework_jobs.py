@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import neo_magics
-from neo_magics.capture.tensorflow_process import PYTHON
+from neo_magics.capture.tensorflow_process import PYTHON, environment
 from neo_magics.client import Backend
 from tests.compiler.frontends.darknet_models import YOLO_V3, files
 
@@ -46,10 +46,10 @@ def test_keras_from_the_cell_to_the_comparison(settings):
 
 @pytest.mark.slow
 @pytest.mark.skipif(not has_tensorflow, reason="TensorFlow is not installed")
-def test_tensorflow_from_the_saved_model_to_the_comparison(settings, tmp_path):
+def test_tensorflow_from_the_saved_model_to_the_comparison(settings, tmp_path, monkeypatch):
     python = os.environ.get(PYTHON) or sys.executable
-    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    subprocess.run([python, str(MAKE), str(tmp_path)], check=True, capture_output=True, env=environment)
+    monkeypatch.setenv("KERAS_BACKEND", "torch")  # as where Keras models were compiled before
+    subprocess.run([python, str(MAKE), str(tmp_path)], check=True, capture_output=True, env=environment())
     image = np.random.default_rng(0).random((3, 8, 8, 3), dtype="float32")
     job = neo_magics.compile(
         tmp_path / "net", input_shape={"image": [None, 8, 8, 3]}, backend=Backend(settings), wait=True

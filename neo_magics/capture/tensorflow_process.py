@@ -63,14 +63,22 @@ def tensor_infos(said: Mapping[str, Any]) -> tuple[TensorInfo, ...]:
     return tuple(found)
 
 
+def environment() -> dict[str, str]:
+    """The variables of a process that runs TensorFlow: on the CPU, quiet, with the Keras that is part of it.
+
+    This process may use Keras with another backend, which TensorFlow's environment need not have.
+    """
+    own = {"CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
+    return {**os.environ, **own}
+
+
 def _ask(command: str, folder: Path, trust: bool, *more: str) -> dict[str, Any]:
     script = Path(__file__).with_name("tensorflow_child.py")
     python = os.environ.get(PYTHON) or sys.executable
     words = [python, str(script), command, str(folder), str(int(trust)), *more]
-    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
     try:
         done = subprocess.run(
-            words, capture_output=True, text=True, timeout=_SECONDS, env=environment, check=False
+            words, capture_output=True, text=True, timeout=_SECONDS, env=environment(), check=False
         )
         answer: dict[str, Any] = json.loads(done.stdout)
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:

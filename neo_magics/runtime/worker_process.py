@@ -37,6 +37,7 @@ class WorkerProcess:
         if python:
             environment = child.foreign_environment(Path(self._package.name), self._threads)
             environment.pop(TENSORFLOW_PYTHON, None)  # it is this one
+            environment["KERAS_BACKEND"] = "tensorflow"
         self._process = subprocess.Popen(
             child.command("neo_magics.runtime.worker", python=python),
             stdin=subprocess.PIPE,

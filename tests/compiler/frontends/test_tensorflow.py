@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from neo_magics.capture import capture
-from neo_magics.capture.tensorflow_process import PYTHON
+from neo_magics.capture.tensorflow_process import PYTHON, environment
 from neo_magics.errors import ExecutionError, InputError, UnsupportedOperatorsError, UntrustedPickleError
 from tests.compiler.frontends.oracle import agrees, imported
 
@@ -27,8 +27,7 @@ MAKE = Path(__file__).with_name("tensorflow_models.py")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tensorflow")
     python = os.environ.get(PYTHON) or sys.executable
-    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    subprocess.run([python, str(MAKE), str(folder)], check=True, capture_output=True, env=environment)
+    subprocess.run([python, str(MAKE), str(folder)], check=True, capture_output=True, env=environment())
     return folder
 
 
