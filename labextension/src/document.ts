@@ -77,14 +77,25 @@ export class JobDocument extends Widget {
     super.dispose();
   }
 
+  /** The first document of an empty main area is in sight at once, and never shown. */
+  protected override onAfterAttach(_message: LuminoMessage): void {
+    if (this.isVisible) {
+      this.#begin();
+    }
+  }
+
   protected override onAfterShow(_message: LuminoMessage): void {
-    window.clearInterval(this.#timer);
-    this.#timer = window.setInterval(() => this.#tick(), LIVE_MS);
-    void this.#load();
+    this.#begin();
   }
 
   protected override onBeforeHide(_message: LuminoMessage): void {
     window.clearInterval(this.#timer);
+  }
+
+  #begin(): void {
+    window.clearInterval(this.#timer);
+    this.#timer = window.setInterval(() => this.#tick(), LIVE_MS);
+    void this.#load();
   }
 
   async #load(): Promise<void> {
