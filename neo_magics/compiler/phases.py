@@ -27,6 +27,7 @@ from neo_magics.compiler.passes.pack_convolutions import PackConvolutions
 from neo_magics.compiler.passes.pack_dot_matmuls import PackDotMatmuls
 from neo_magics.compiler.passes.pack_matmuls import PackMatmuls
 from neo_magics.compiler.passes.schedule_kernels import KernelReport, ScheduleKernels
+from neo_magics.compiler.passes.unbroadcast_weights import UnbroadcastWeights
 from neo_magics.compiler.schedules import RULES
 from neo_magics.compiler.targets import CpuTarget
 from neo_magics.compiler.tuning import Choose
@@ -56,6 +57,7 @@ def simplify(target: CpuTarget) -> list[Any]:
         LowerRecurrent(target.machine),
         relax.transform.CanonicalizeBindings(),
         relax.transform.DeadCodeElimination(["main"]),
+        UnbroadcastWeights(),
         FoldConstants(),
         relax.transform.CanonicalizeBindings(),
         FoldBatchNorm(),
