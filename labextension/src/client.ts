@@ -1,6 +1,6 @@
 /** The server's routes as functions. */
 import { request, type Send } from "./request.ts";
-import type { ArtifactAnswer, JobAnswer, LogPage, Page, Target } from "./wire.ts";
+import type { ArtifactAnswer, Choices, JobAnswer, LogPage, Page } from "./wire.ts";
 
 const PAGE = "100";
 
@@ -46,7 +46,8 @@ export class JobsClient {
     return this.#get(this.path(name, "artifact"));
   }
 
-  targets(): Promise<{ targets: Target[] }> {
+  /** What the "Compile…" form offers. */
+  choices(): Promise<Choices> {
     return this.#get("targets");
   }
 

@@ -157,8 +157,7 @@ export class Commands {
 
   async #compile(): Promise<void> {
     const { client, notebooks } = this.#options;
-    const { targets } = await client.targets();
-    const form = new CompileForm(targets, client.backend);
+    const form = new CompileForm(await client.choices(), client.backend);
     const buttons = [Dialog.cancelButton(), Dialog.okButton({ label: "Compile" })];
     const answer = await showDialog({
       title: "Compile a model",

@@ -1,26 +1,32 @@
-/** The form behind "Compile…": what to compile, for what; below it the line that it stands for. */
+/** The form behind "Compile…": what to compile, for what, how; below it the line that it stands for. */
 import { Widget } from "@lumino/widgets";
-import { type CompileChoice, compileLine } from "./code.ts";
+import { CALIBRATED, type CompileChoice, compileLine } from "./code.ts";
 import { element, setText } from "./dom.ts";
-import type { Target } from "./wire.ts";
+import type { Choice, Choices } from "./wire.ts";
+
+const AS_IT_IS: Choice = { name: "", about: "as the model says" };
 
 export class CompileForm extends Widget {
   readonly #backend: string;
   readonly #model = field("model", "the variable that holds the model, or a model file");
   readonly #input = field("x", "a variable with an example input; leave empty if the model says its shapes");
-  readonly #target = element("select", { class: "neo-field", id: "neo-target" });
+  readonly #target: HTMLSelectElement;
+  readonly #dtype: HTMLSelectElement;
+  readonly #calibrate = field("", "a variable with typical inputs in many rows, or a list of examples");
+  readonly #calibration = labelled("Calibration inputs", this.#calibrate);
   readonly #line = element("code", { class: "neo-preview" });
 
-  constructor(targets: readonly Target[], backend: string) {
+  constructor({ targets, dtypes }: Choices, backend: string) {
     super({ node: element("div", { class: "neo-form neo-accents" }) });
     this.#backend = backend;
-    for (const { name, about } of targets) {
-      this.#target.append(element("option", { value: name }, `${name} (${about})`));
-    }
+    this.#target = select(targets);
+    this.#dtype = select([AS_IT_IS, ...dtypes]);
     this.node.append(
       labelled("Model", this.#model),
       labelled("Target", this.#target),
       labelled("Example input", this.#input),
+      labelled("Dtype", this.#dtype),
+      this.#calibration,
       element("div", { class: "neo-muted" }, "Puts this line below the selected cell and runs it:"),
       this.#line,
     );
@@ -34,13 +40,27 @@ export class CompileForm extends Widget {
   }
 
   get #choice(): CompileChoice {
-    const [model, target, input] = [this.#model.value, this.#target.value, this.#input.value];
-    return { model, target, input, backend: this.#backend };
+    return {
+      model: this.#model.value,
+      target: this.#target.value,
+      input: this.#input.value,
+      dtype: this.#dtype.value,
+      calibrate: this.#calibrate.value,
+      backend: this.#backend,
+    };
   }
 
   #preview(): void {
+    this.#calibration.hidden = this.#dtype.value !== CALIBRATED;
     setText(this.#line, this.getValue());
   }
+}
+
+function select(choices: readonly Choice[]): HTMLSelectElement {
+  const options = choices.map(({ name, about }) =>
+    element("option", { value: name }, name ? `${name} (${about})` : about),
+  );
+  return element("select", { class: "neo-field" }, ...options);
 }
 
 function field(value: string, about: string): HTMLInputElement {

@@ -38,10 +38,15 @@ const COPIED_MS = 1_500;
 export function copyButton(label: string, text: () => string, copy: (text: string) => void): HTMLElement {
   const made = button(label, () => {
     copy(text());
-    setText(made, "Copied");
-    setTimeout(() => setText(made, label), COPIED_MS);
+    sayCopied(made, label);
   });
   return made;
+}
+
+/** Let a button say for a moment that it has copied. */
+export function sayCopied(made: Element, label: string): void {
+  setText(made, "Copied");
+  setTimeout(() => setText(made, label), COPIED_MS);
 }
 
 /** Set the text only if it differs, so that a selection in it survives. */

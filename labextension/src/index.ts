@@ -9,6 +9,7 @@ import { ISettingRegistry } from "@jupyterlab/settingregistry";
 import { JobsClient } from "./client.ts";
 import { loadCell } from "./code.ts";
 import { Commands } from "./commands.ts";
+import { copyFromPanels } from "./copying.ts";
 import { dragCell } from "./drag.ts";
 import { type Ears, Feed, type Socket } from "./feed.ts";
 import { icon } from "./icon.ts";
@@ -52,11 +53,13 @@ function activate(
   });
   const execute = (command: string) => (name: string) => void app.commands.execute(command, { name });
 
+  const copy = (text: string) => Clipboard.copyToSystem(text);
+  copyFromPanels(copy);
   const documents = new Documents({
     shell: app.shell,
     client,
     model,
-    copy: (text) => Clipboard.copyToSystem(text),
+    copy,
     address: (path) => address(connection.baseUrl, path),
     stop: execute(Command.stop),
     insert: execute(Command.insertLoad),

@@ -58,7 +58,13 @@ export interface ArtifactAnswer {
   manifest: Record<string, unknown> | null;
 }
 
-export interface Target {
+/** A choice of the "Compile…" form: a target or a dtype. */
+export interface Choice {
   name: string;
   about: string;
+}
+
+export interface Choices {
+  targets: Choice[];
+  dtypes: Choice[];
 }

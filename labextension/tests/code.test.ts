@@ -8,11 +8,17 @@ test("a cell that loads a job names another backend only", () => {
 });
 
 test("the line of the form", () => {
-  const choice = { model: " net ", target: "rasp4b", input: "x", backend: "" };
+  const choice = { model: " net ", target: "rasp4b", input: "x", dtype: "", calibrate: "", backend: "" };
   assert.equal(compileLine(choice), "%compile net --target rasp4b --input x -o job");
   assert.equal(
     compileLine({ ...choice, input: "", backend: "sagemaker" }),
     "%compile net --target rasp4b --backend sagemaker -o job",
   );
   assert.match(compileLine({ ...choice, input: "(x, y)" }), /--input "\(x, y\)"/);
+});
+
+test("only int8 takes calibration inputs", () => {
+  const choice = { model: "net", target: "local", input: "", dtype: "bf16", calibrate: "data", backend: "" };
+  assert.equal(compileLine(choice), "%compile net --target local --dtype bf16 -o job");
+  assert.match(compileLine({ ...choice, dtype: "int8" }), /--dtype int8 --calibrate data -o job$/);
 });

@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from neo_magics.api.literal import parse_literal
@@ -21,6 +22,18 @@ _DTYPES = {
 
 # What products may be computed in, by the names that people use for it.
 PRECISIONS = {"float32": "float32", "bfloat16": "bfloat16", "bf16": "bfloat16", "int8": "int8"}
+
+# What users may ask for as the dtype: a precision of the arithmetic, or the type of the inputs.
+DTYPES: Mapping[str, str] = MappingProxyType(
+    {
+        "bf16": "computed in bfloat16",
+        "int8": "computed in bytes, after calibration",
+        **{
+            name: f"inputs are {name}"
+            for name in ("float32", "float64", "float16", "int64", "int32", "int16", "uint8", "bool")
+        },
+    }
+)
 
 # Keys that Neo knows for targets that are not compiled for here.
 _FOREIGN = {

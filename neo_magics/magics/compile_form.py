@@ -7,7 +7,18 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from neo_magics.errors import NeoMagicsError, UsageError
-from neo_magics.magics.form_fields import MORE, Field, labelled, line, suggestion, target_picker
+from neo_magics.magics.form_fields import (
+    MORE,
+    Field,
+    choices_of_platform,
+    choices_of_target,
+    labelled,
+    line,
+    offer,
+    platform_picker,
+    suggestion,
+    target_picker,
+)
 from neo_magics.magics.models import is_model
 from neo_magics.magics.options import COMPILE
 from neo_magics.widgets.copying import copyable
@@ -18,6 +29,7 @@ if TYPE_CHECKING:
     from neo_magics.magics.shell import NeoMagics
 
 _ABOUT_TARGETS = "Where the model is to run. Several, with Ctrl or Shift, give a job each."
+_ABOUT_PLATFORM = "A system in place of a device: its OS, architecture and accelerator."
 _ABOUT_INPUT = "A variable with an example. Its shapes and types are compiled for, and measured."
 
 
@@ -32,6 +44,7 @@ class CompileForm:
         models = [name for name in names if not name.startswith("_") and is_model(names[name])]
         self.model = suggestion(models, model or (models[-1] if models else ""), "variable or file")
         self.targets = target_picker(owner.backend_for().name)
+        self.platform = platform_picker(owner.backend_for().name)
         examples = variables(names, set(models))
         self.given = suggestion(examples, examples[-1] if examples else "", "x")
         options = {flag: option for option in COMPILE for flag in option.flags}
@@ -44,14 +57,17 @@ class CompileForm:
         self.button = ipywidgets.Button(description="Compile", button_style="primary", icon="play")
         self.button.on_click(lambda _button: self._run())
         self._output = Output(*self._parts())
-        for widget in (self.model, self.targets, self.given, *(field.input for field in self.fields)):
+        self._field("--backend").observe(lambda _change: self._offer(), "value")
+        inputs = (self.model, self.targets, self.platform, self.given)
+        for widget in (*inputs, *(field.input for field in self.fields)):
             widget.observe(lambda _change: self._preview(), "value")
         self._preview()
 
     @property
     def text(self) -> str:
         """The line that the form stands for now."""
-        return line(self.model.value, self.targets.value, self.given.value, self.fields)
+        chosen = (self.targets.value, self.platform.value)
+        return line(self.model.value, *chosen, self.given.value, self.fields)
 
     def show(self) -> None:
         """Display the form; a viewer without widgets gets the line."""
@@ -64,6 +80,7 @@ class CompileForm:
         return [
             labelled("Model", self.model, "The variable that holds the model, or a model file."),
             labelled("Target", self.targets, _ABOUT_TARGETS),
+            labelled("Platform", self.platform, _ABOUT_PLATFORM),
             labelled("Example input", self.given, _ABOUT_INPUT),
             self._line,
             self.button,
@@ -74,7 +91,19 @@ class CompileForm:
     def _field(self, flag: str) -> Any:
         return self.fields[MORE.index(flag)].input
 
+    def _offer(self) -> None:
+        """What can be compiled for depends on who compiles."""
+        try:
+            backend = self._owner.backend_for(self._field("--backend").value.strip() or None).name
+        except NeoMagicsError as error:
+            self._say(error)
+            return
+        self._said.value = ""
+        offer(self.targets, choices_of_target(backend))
+        offer(self.platform, choices_of_platform(backend))
+
     def _preview(self) -> None:
+        self.targets.disabled = bool(self.platform.value)
         self._field("--calibrate").disabled = self._field("--dtype").value != "int8"
         self._line.value = copyable(self.text, "the line that this form stands for")
 
@@ -86,11 +115,14 @@ class CompileForm:
         try:
             CompileMagic(self._owner, place=self._output).run(self.text.removeprefix("%compile "), None)
         except NeoMagicsError as error:
-            self._said.value = (
-                f'<div class="neo-reason" role="alert"><div class="neo-what">{escape(error.message)}</div>'
-                f"<div>{escape(error.hint)}</div></div>"
-            )
+            self._say(error)
             self.button.disabled, self.button.description = False, "Compile"
+
+    def _say(self, error: NeoMagicsError) -> None:
+        self._said.value = (
+            f'<div class="neo-reason" role="alert"><div class="neo-what">{escape(error.message)}</div>'
+            f"<div>{escape(error.hint)}</div></div>"
+        )
 
 
 def variables(names: Mapping[str, Any], without: set[str]) -> list[str]:

@@ -16,7 +16,7 @@ from neo_magics.magics import cell as cells
 from neo_magics.magics.awaiting import is_awaited
 from neo_magics.magics.expressions import resolve
 from neo_magics.magics.models import choose, defined, is_model
-from neo_magics.magics.options import DTYPES, compile_parser, did_you_mean
+from neo_magics.magics.options import compile_parser, did_you_mean
 from neo_magics.magics.words import split
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class CompileMagic:
             self._check_dtype(args.dtype)
 
     def _check_dtype(self, name: str) -> None:
-        from neo_magics.api.compiler_options import parse
+        from neo_magics.api.compiler_options import DTYPES, parse
         from neo_magics.compilation import dtype_option
 
         try:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from neo_magics.api.compiler_options import DTYPES
 from neo_magics.api.states import JobStatus
 from neo_magics.errors import NeoMagicsError
 from neo_magics.magics.models import is_model
-from neo_magics.magics.options import BACKENDS, COMPILE, DTYPES
+from neo_magics.magics.options import BACKENDS, COMPILE
+from neo_magics.magics.own_names import own_names
 from neo_magics.settings import LOCAL
 
 Names = Callable[[], Iterable[str]]
@@ -83,8 +85,7 @@ class Completer:
         return finders[kind]() if kind in finders else []
 
     def _variables(self) -> list[str]:
-        hidden = ("In", "Out", "exit", "quit", "get_ipython", "open")
-        return sorted(name for name in self._namespace if not name.startswith("_") and name not in hidden)
+        return sorted(own_names(self._namespace))
 
     def _known_jobs(self) -> Iterable[str]:
         try:

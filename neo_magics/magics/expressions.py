@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from neo_magics.errors import UsageError
+from neo_magics.magics.own_names import own_names
 
 _ALLOWED = "a variable, its attributes and items, or a tuple, list or dict of those"
 
@@ -42,7 +43,7 @@ class _Resolver:
 
     def _name(self, node: ast.Name) -> Any:
         if node.id not in self.namespace:
-            near = difflib.get_close_matches(node.id, [n for n in self.namespace if not n.startswith("_")], 1)
+            near = difflib.get_close_matches(node.id, own_names(self.namespace), 1)
             hint = f"Did you mean {near[0]}?" if near else "Define it in a cell first."
             raise UsageError(f"{self.option}: there is no variable {node.id!r}.", hint=hint)
         return self.namespace[node.id]

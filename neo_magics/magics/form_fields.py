@@ -6,13 +6,21 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
-from neo_magics.magics.options import DTYPES, Option
-from neo_magics.settings import LOCAL
+from neo_magics.api.compiler_options import DTYPES
+from neo_magics.api.frameworks import LOCAL_FRAMEWORKS
+from neo_magics.magics.options import BACKENDS, Option
+from neo_magics.settings import LOCAL, SAGEMAKER
 
 MORE = (
-    "--input-shape", "--name", "--dtype", "--calibrate", "--tolerance", "--tune", "--max-runtime", "--mcpu",
-    "--mattr", "--no-cache", "--no-compare", "--trust-pickle", "-o",
+    "--dtype", "--calibrate", "--input-shape", "--name", "--framework", "--tolerance", "--tune",
+    "--max-runtime", "--mcpu", "--mattr", "--backend", "--bucket", "--role", "--no-cache", "--no-compare",
+    "--trust-pickle", "-o",
 )  # fmt: skip
+_AS_IT_IS = ("as the model says", "")
+_CHOICES = {
+    "dtypes": [_AS_IT_IS, *((f"{name} · {about}", name) for name, about in DTYPES.items())],
+    "frameworks": [_AS_IT_IS, *((name, name) for name in LOCAL_FRAMEWORKS)],
+}
 _WIDTH = {"width": "100%", "max_width": "420px", "margin": "0"}
 
 
@@ -20,13 +28,27 @@ def choices_of_target(backend: str) -> list[tuple[str, str]]:
     """What the picker shows → the target's name, this machine first."""
     from neo_magics.api.devices import DEVICES
 
-    everything = backend == "sagemaker"
+    everything = backend == SAGEMAKER
     known = [device for device in DEVICES.values() if everything or device.compilable]
     devices = [
         (f"{device.name} · {' '.join(filter(None, (device.arch, device.mcpu)))}", device.name)
         for device in known
     ]
     return devices if everything else [(f"{LOCAL} · this machine, its own CPU", LOCAL), *devices]
+
+
+def choices_of_platform(backend: str) -> list[tuple[str, str]]:
+    """What the picker shows → the platform's name: those that Neo offers and `backend` compiles for."""
+    from neo_magics.api.devices import NEO_PLATFORMS, PLATFORMS
+
+    offered = [
+        PLATFORMS[os, arch, accelerator]
+        for (os, accelerator), archs in NEO_PLATFORMS.items()
+        for arch in archs
+    ]
+    known = [platform for platform in offered if backend == SAGEMAKER or platform.compilable]
+    parts = [(platform, (platform.os, platform.arch, platform.accelerator)) for platform in known]
+    return [("none: a device", ""), *((" · ".join(filter(None, words)), p.name) for p, words in parts)]
 
 
 class Field:
@@ -39,14 +61,18 @@ class Field:
         self._option = option
         self._flag = option.flags[0]
         name = self._flag.lstrip("-").replace("-", " ") if len(self._flag) > 2 else "variable for the job"
+        placeholder = option.metavar.lower()
         if not option.metavar:
             self.input = ipywidgets.Checkbox(value=False, description=name, indent=False)
-        elif option.values == "dtypes":
-            self.input = ipywidgets.Dropdown(options=[("as the model says", ""), *((d, d) for d in DTYPES)])
+        elif option.values in _CHOICES:
+            self.input = ipywidgets.Dropdown(options=_CHOICES[option.values])
         elif option.values == "variables":
-            self.input = suggestion(variables, value, option.metavar.lower())
+            self.input = suggestion(variables, value, placeholder)
+        elif option.values == "backends":
+            self.input = suggestion(BACKENDS, value, placeholder)
+            self.input.continuous_update = False  # half an address is none
         else:
-            self.input = ipywidgets.Text(value=value, placeholder=option.metavar.lower())
+            self.input = ipywidgets.Text(value=value, placeholder=placeholder)
         self.input.layout = _WIDTH
         self.input.tooltip = option.help
         self.widget = labelled(name if option.metavar else "", self.input, option.help)
@@ -82,6 +108,23 @@ def target_picker(backend: str) -> Any:
     )
 
 
+def platform_picker(backend: str) -> Any:
+    """Chooses a platform, or none."""
+    import ipywidgets
+
+    return ipywidgets.Dropdown(options=choices_of_platform(backend), layout=_WIDTH)
+
+
+def offer(picker: Any, choices: Sequence[tuple[str, str]]) -> None:
+    """Let `picker` offer `choices`; what was chosen stays where it still can be, else it is the first."""
+    several = isinstance(picker.value, tuple)
+    chosen = picker.value if several else (picker.value,)
+    known = {name for _label, name in choices}
+    kept = tuple(name for name in chosen if name in known) or (choices[0][1],)
+    picker.options = choices
+    picker.value = kept if several else kept[0]
+
+
 def suggestion(names: Iterable[str], value: str, placeholder: str) -> Any:
     """A text field that suggests variables."""
     import ipywidgets
@@ -98,8 +141,9 @@ def quoted(word: str) -> str:
     return f'"{word}"' if " " in word and not bracketed else word
 
 
-def line(model: str, targets: Sequence[str], given: str, fields: Sequence[Field]) -> str:
-    """The %compile line that the form stands for."""
-    words = ["%compile", quoted(model) or "MODEL", "--target", ",".join(targets) or LOCAL]
+def line(model: str, targets: Sequence[str], platform: str, given: str, fields: Sequence[Field]) -> str:
+    """The %compile line that the form stands for; a `platform` stands in the place of the targets."""
+    where = ["--platform", platform] if platform else ["--target", ",".join(targets) or LOCAL]
+    words = ["%compile", quoted(model) or "MODEL", *where]
     words += ["--input", quoted(given)] if given.strip() else []
     return " ".join([*words, *(word for field in fields for word in field.words)])

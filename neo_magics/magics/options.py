@@ -10,7 +10,6 @@ from typing import Any, NoReturn
 
 from neo_magics.errors import UsageError
 
-DTYPES = ("bf16", "int8", "float32", "float64", "float16", "int64", "int32", "int16", "uint8", "bool")
 BACKENDS = ("local", "sagemaker")
 
 

@@ -10,7 +10,7 @@ from jupyter_server.auth.decorator import authorized
 from tornado.web import authenticated
 
 from neo_magics.server.base import DeskHandler
-from neo_magics.server.targets import targets
+from neo_magics.server.targets import choices
 
 _CHUNK = 1 << 20  # bytes
 _NOT_FILTERS = {"backend", "token"}  # the extension's own, and the server's
@@ -130,10 +130,10 @@ class DownloadHandler(DeskHandler):
 
 
 class TargetsHandler(DeskHandler):
-    """What can be compiled for: the choices of the "Compile…" form."""
+    """What can be compiled for, and how: the choices of the "Compile…" form."""
 
     @authenticated
     @authorized
     async def get(self) -> None:
-        answer: dict[str, Any] = targets(self.desk.backend)
+        answer: dict[str, Any] = choices(self.desk.backend)
         self.answer(answer)

@@ -1,26 +1,22 @@
-"""Text in a box with a button that copies it."""
+"""Text in a box that can be copied as a whole."""
 
 from __future__ import annotations
 
 from html import escape
 
-# Selects the text, which also shows what was copied. The newer clipboard API wants HTTPS.
-COPY = (
-    "const t=this.parentNode.querySelector('pre');getSelection().selectAllChildren(t);"
-    "document.execCommand('copy');this.textContent='Copied'"
-)
-
 
 def copyable(text: str, label: str, *, style: str = "") -> str:
-    """`text` as preformatted text named `label`, with its button.
+    """`text` as preformatted text named `label`; with `style` "neo-lines" it is read line by line.
 
-    The button is hidden unless the style sheet is in force: a viewer that strips the style strips scripts
-    too, and there it would do nothing.
+    Nothing in it is a script, which a strict content policy and most viewers refuse. The JupyterLab extension
+    shows the button and does the copying (labextension/src/copying.ts). Without it the button stays hidden,
+    and where the style sheet is in force one click selects the whole text, but for lines.
     """
     name = escape(label, quote=True)
     look = f" {style}" if style else ""
+    hint = "" if "neo-lines" in style else '<span class="neo-hint" hidden>one click selects all of it</span>'
     return (
         f'<div class="neo-copy{look}"><button type="button" class="neo-button" hidden '
-        f'aria-label="Copy: {name}" onclick="{COPY}">Copy</button>'
+        f'aria-label="Copy: {name}">Copy</button>{hint}'
         f'<pre tabindex="0" aria-label="{name}">{escape(text)}</pre></div>'
     )

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
-from html import escape
 from typing import Any, Protocol
 
 from neo_magics.api.states import JobStatus
-from neo_magics.errors import NeoMagicsError
 from neo_magics.job import Job
 from neo_magics.widgets.background import NOTE, Background
 from neo_magics.widgets.comparison_html import comparison_html
@@ -16,7 +13,8 @@ from neo_magics.widgets.comparison_text import comparison_text
 from neo_magics.widgets.comparison_view import comparison_view
 from neo_magics.widgets.group_html import group_frozen, group_head, group_live, group_text
 from neo_magics.widgets.job_box import JobBox
-from neo_magics.widgets.job_panel import PATIENCE, Follower
+from neo_magics.widgets.job_panel import Follower
+from neo_magics.widgets.panel import Panel
 from neo_magics.widgets.surfaces import Output, placed
 from neo_magics.widgets.view import JobView
 
@@ -29,40 +27,33 @@ class GroupSurface(Protocol):
     def freeze(self, html: str, text: str, /) -> None: ...
 
 
-class GroupPanel:
-    """Follows jobs on a surface; `refresh` is called by the one timer."""
+class GroupPanel(Panel):
+    """Follows jobs of one model; compares those that run here at the end."""
 
     def __init__(
         self, jobs: Sequence[Job], surface: GroupSurface, *, measure: Callable[[Sequence[Job]], Any] | None
     ) -> None:
-        self.frozen = threading.Event()
+        super().__init__("its jobs", surface)
         self._jobs = jobs
         self._followers = [Follower(job) for job in jobs]
         self._views: list[JobView] = []
         self._surface = surface
         self._measure = measure
         self._background: Background | None = None
-        self._failures = 0
 
-    def refresh(self) -> bool:
-        """Look at the jobs and show them; False once the panel is frozen."""
-        try:
-            self._views = self._look()
-        except NeoMagicsError as error:
-            return self._lost(error)
-        self._failures = 0
-        if not all(view.ended for view in self._views):
-            self._surface.show(self._views, "")
-            return True
-        return self._ended()
-
-    def _look(self) -> list[JobView]:
-        """The jobs now; those that have ended are not asked again."""
+    def _look(self) -> None:
+        """Those that have ended are not asked again."""
         known: Sequence[JobView | None] = self._views or [None] * len(self._followers)
-        return [
+        self._views = [
             view if view and view.ended else follower.look()
             for view, follower in zip(known, self._followers, strict=True)
         ]
+
+    def _show(self) -> bool:
+        if all(view.ended for view in self._views):
+            return self._ended()
+        self._surface.show(self._views, "")
+        return True
 
     def _ended(self) -> bool:
         done = [
@@ -76,10 +67,11 @@ class GroupPanel:
         if self._background and self._background.running:
             self._surface.show(self._views, NOTE)
             return True
-        self._freeze()
+        self._freeze(*self._result())
         return False
 
-    def _freeze(self) -> None:
+    def _result(self) -> tuple[str, str]:
+        """What stays: HTML and text."""
         comparison = self._background.comparison if self._background else None
         note = self._background.error if self._background else ""
         pairs = zip(self._jobs, self._views, strict=True) if self._background else ()
@@ -89,25 +81,14 @@ class GroupPanel:
         if comparison is not None:
             seen = comparison_view(comparison)
             html, text = comparison_html(seen), comparison_text(seen)
-        self._surface.freeze(
-            group_frozen(self._views, verdicts, html, note), group_text(self._views, verdicts, text, note)
-        )
-        self.frozen.set()
+        frozen = group_frozen(self._views, verdicts, html, note)
+        return frozen, group_text(self._views, verdicts, text, note)
 
     @staticmethod
     def _verdict(job: Job) -> str:
         from neo_magics.measurement import saved_verdict
 
         return saved_verdict(job.backend.settings, job.name) or "not measured on this machine"
-
-    def _lost(self, error: NeoMagicsError) -> bool:
-        self._failures += 1
-        if self._failures < PATIENCE:
-            return True
-        text = f"The panel lost its jobs. {error}"
-        self._surface.freeze(f"<pre>{escape(text)}</pre>", text)
-        self.frozen.set()
-        return False
 
 
 class NotebookGroup:

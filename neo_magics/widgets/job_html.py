@@ -7,7 +7,7 @@ from html import escape
 from neo_magics.widgets.copying import copyable
 from neo_magics.widgets.request_html import request_html
 from neo_magics.widgets.style import card, seconds
-from neo_magics.widgets.view import JobView, StageView, tail
+from neo_magics.widgets.view import DELETED, JobView, StageView, tail
 
 # Status: what a person reads, a mark that does not need colour, and the accent.
 WORDS = {
@@ -17,6 +17,7 @@ WORDS = {
     "FAILED": ("Failed", "✕", "neo-bad"),
     "STOPPING": ("Stopping", "◌", "neo-warn"),
     "STOPPED": ("Stopped", "■", "neo-warn"),
+    DELETED: ("Deleted", "–", "neo-muted"),
 }
 _MARKS = {"done": "✓", "cached": "✓", "started": "●", "failed": "✕", "stopped": "■", "waiting": "○"}
 _LIVE_LINES = 100
@@ -103,7 +104,7 @@ def live_log(view: JobView) -> str:
     """The end of the log; a viewer with the style sheet keeps it scrolled to the last line."""
     lines = tail(view.log.lines, _LIVE_LINES)
     waiting = "Waiting for the runner…" if view.status == "STARTING" else "No log lines yet."
-    return copyable("\n".join(lines) or waiting, "the last lines of the log", style="neo-live")
+    return copyable("\n".join(lines) or waiting, "the last lines of the log", style="neo-lines neo-live")
 
 
 def _whole_log(view: JobView) -> str:
@@ -111,7 +112,8 @@ def _whole_log(view: JobView) -> str:
         return ""
     count = len(view.log.lines)
     lines = "\n".join(tail(view.log.lines, count))
-    return f"<details><summary>Log ({count} lines)</summary>{copyable(lines, 'log')}</details>"
+    text = copyable(lines, "log", style="neo-lines")
+    return f"<details><summary>Log ({count} lines)</summary>{text}</details>"
 
 
 def _reason(view: JobView) -> str:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import replace
-from html import escape
 from typing import Any
 
 from neo_magics.api.states import JobStatus
-from neo_magics.errors import NeoMagicsError
+from neo_magics.errors import UsageError
 from neo_magics.job import Job, LogReader
 from neo_magics.widgets.background import NOTE, Background
 from neo_magics.widgets.comparison_html import comparison_html
@@ -18,11 +16,10 @@ from neo_magics.widgets.comparison_view import comparison_view
 from neo_magics.widgets.estimate import Estimate, estimate
 from neo_magics.widgets.job_html import frozen_html, live_html
 from neo_magics.widgets.job_text import job_text
+from neo_magics.widgets.panel import Panel
 from neo_magics.widgets.request_text import request_of, request_texts
 from neo_magics.widgets.surfaces import Surface
 from neo_magics.widgets.view import JobView, LogState, job_view
-
-PATIENCE = 25  # failed looks in a row before the panel gives up
 
 
 class Follower:
@@ -34,15 +31,22 @@ class Follower:
         self._log = LogState()
         self._texts: dict[str, str] = {}
         self._estimate: Estimate | None = None
+        self._seen: JobView | None = None
 
     def look(self) -> JobView:
-        """The job now; what is new in its log is read."""
-        description = self.job.describe()
+        """The job now; what is new in its log is read. A job that was deleted is as it was last seen."""
+        try:
+            description = self.job.describe()
+        except UsageError:
+            if self._seen is None:
+                raise
+            return self._seen.deleted()
         self._log = self._log.add(self._reader)
         view = job_view(description, self._log)
         if not self._texts:
             self._texts = request_texts(request_of(description), self.job.backend.name)
-        return replace(view, texts=self._texts, left=self._left(view, description))
+        self._seen = replace(view, texts=self._texts, left=self._left(view, description))
+        return self._seen
 
     def _left(self, view: JobView, description: dict[str, Any]) -> str:
         """How long the job may still take; earlier jobs are asked for once."""
@@ -53,29 +57,27 @@ class Follower:
         return self._estimate.words(view.ran)
 
 
-class JobPanel:
-    """Follows a job on a surface. `refresh` is called by the one timer and never blocks long."""
+class JobPanel(Panel):
+    """Follows a job; measures it where it has completed."""
+
+    _view: JobView
 
     def __init__(self, job: Job, surface: Surface, *, measure: Callable[[Job], Any] | None = None) -> None:
+        super().__init__(f"its job {job.name}", surface)
         self.job = job
-        self.frozen = threading.Event()
         self._surface = surface
         self._measure = measure
         self._background: Background | None = None
         self._follower = Follower(job)
-        self._failures = 0
 
-    def refresh(self) -> bool:
-        """Look at the job and show it; False once the panel is frozen."""
-        try:
-            view = self._follower.look()
-        except NeoMagicsError as error:
-            return self._lost(error)
-        self._failures = 0
-        if not view.ended:
-            self._surface.show(view, "")
-            return True
-        return self._ended(view)
+    def _look(self) -> None:
+        self._view = self._follower.look()
+
+    def _show(self) -> bool:
+        if self._view.ended:
+            return self._ended(self._view)
+        self._surface.show(self._view, "")
+        return True
 
     def _ended(self, view: JobView) -> bool:
         measure = self._measure
@@ -87,17 +89,7 @@ class JobPanel:
         comparison, error = (
             (self._background.comparison, self._background.error) if self._background else (None, "")
         )
-        self._surface.freeze(*rendered(view, comparison, error))
-        self.frozen.set()
-        return False
-
-    def _lost(self, error: NeoMagicsError) -> bool:
-        self._failures += 1
-        if self._failures < PATIENCE:
-            return True
-        text = f"{self.job.name}: the panel lost its job. {error}"
-        self._surface.freeze(f"<pre>{escape(text)}</pre>", text)
-        self.frozen.set()
+        self._freeze(*rendered(view, comparison, error))
         return False
 
 

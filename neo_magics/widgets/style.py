@@ -51,20 +51,23 @@ font-variant-numeric:tabular-nums}}
 .{CLASS} .neo-progress .neo-bar{{flex:1 1 120px}}
 .{CLASS} .neo-bar{{height:6px;border-radius:3px;background:var(--neo-line);overflow:hidden;margin:4px 0}}
 .{CLASS} .neo-bar>i{{display:block;height:100%;background:var(--neo-run)}}
-.{CLASS} pre{{margin:6px 0 0;padding:6px 8px;background:var(--neo-soft);border-radius:4px;
-font:12px/1.5 var(--jp-code-font-family,monospace);color:inherit;white-space:pre-wrap;overflow-wrap:anywhere}}
+.{CLASS} .neo-copy{{margin:6px 0 0;background:var(--neo-soft);border-radius:4px;position:relative}}
+.{CLASS} details .neo-copy{{max-height:320px;overflow:auto}}
+.{CLASS} .neo-copy>pre{{margin:0;padding:6px 8px;background:none;overflow:visible;
+font:12px/1.5 var(--jp-code-font-family,monospace);color:inherit;white-space:pre-wrap;
+word-break:normal;overflow-wrap:anywhere}}
 .{CLASS} details{{margin-top:6px}}.{CLASS} summary{{cursor:pointer}}
-.{CLASS} details pre{{max-height:320px;overflow:auto}}
 .{CLASS} details details{{margin:4px 0 4px 14px}}
-.{CLASS} .neo-copy{{position:relative}}
 /* Turned round twice, so that it stays at its end while lines come in. */
-.{CLASS} .neo-live{{display:flex;flex-direction:column-reverse;height:136px;overflow:auto;
-background:var(--neo-soft);border-radius:4px}}
-.{CLASS} .neo-live pre{{background:none;margin:0 0 auto;flex:none;overflow:visible}}
-.{CLASS} .neo-button[hidden]{{display:inline-block;padding:0 8px;border:1px solid var(--neo-line);
-border-radius:4px;background:var(--neo-face);color:inherit;font:12px/20px inherit;cursor:pointer}}
-.{CLASS} .neo-copy>.neo-button{{position:absolute;top:4px;right:6px;z-index:1}}
-.{CLASS} .neo-live>.neo-button{{position:sticky;order:1;align-self:flex-end;margin:0 0 -22px;top:4px}}
+.{CLASS} .neo-live{{display:flex;flex-direction:column-reverse;height:136px;overflow:auto}}
+.{CLASS} .neo-live>pre{{margin:0 0 auto;flex:none}}.neo-copies .{CLASS} .neo-live>pre{{padding-right:68px}}
+/* The extension says on the body that it copies; without it a click selects. */
+.neo-copies .{CLASS} .neo-button[hidden]{{display:inline-block;padding:0 8px;border:1px solid var(--neo-line);
+border-radius:4px;background:var(--neo-face);color:inherit;font-family:inherit;font-size:12px;line-height:20px;cursor:pointer}}
+body:not(.neo-copies) .{CLASS} .neo-hint[hidden]{{display:block;padding:6px 8px 0;font-size:12px;opacity:.75}}
+body:not(.neo-copies) .{CLASS} .neo-copy:not(.neo-lines)>pre{{user-select:all}}
+.{CLASS} .neo-copy>.neo-button{{position:sticky;float:right;top:4px;margin:4px 6px 0 8px;z-index:1}}
+.{CLASS} .neo-live>.neo-button{{order:1;align-self:flex-end;margin:0 6px -22px 0}}
 .{CLASS} .neo-button:focus-visible,.{CLASS} pre:focus-visible,.{CLASS} summary:focus-visible{{
 outline:2px solid var(--neo-run);outline-offset:1px}}
 .neo-widgets.{CLASS} .widget-html,.neo-widgets.{CLASS} .widget-hbox{{margin:0;width:auto}}
@@ -101,8 +104,9 @@ border-bottom:1px solid var(--neo-line)}}
 .{CLASS} .neo-jobs td:last-child{{flex:1 1 100%}}}}
 @media print{{.{CLASS}{{max-width:none;print-color-adjust:exact}}
 .{CLASS} .neo-head,.{CLASS} .neo-steps,.{CLASS} .neo-strip,.{CLASS} tr{{break-inside:avoid}}
-.{CLASS} .neo-scroll,.{CLASS} details pre{{overflow:visible;max-height:none}}
-.{CLASS} td,.{CLASS} th{{white-space:normal}}.{CLASS} .neo-button[hidden]{{display:none}}}}
+.{CLASS} .neo-scroll,.{CLASS} .neo-copy{{overflow:visible;max-height:none;height:auto}}
+.{CLASS} td,.{CLASS} th{{white-space:normal}}
+.neo-copies .{CLASS} .neo-button[hidden],body:not(.neo-copies) .{CLASS} .neo-hint[hidden]{{display:none}}}}
 </style>"""
 
 

@@ -14,6 +14,7 @@ from neo_magics.api.states import TERMINAL, JobStatus
 from neo_magics.errors import NeoMagicsError
 from neo_magics.widgets.failure import Failure, failure
 
+DELETED = "DELETED"  # in the place of a status that the API no longer has
 LOG_LINES = 400  # kept for the frozen panel
 
 
@@ -93,7 +94,12 @@ class JobView:
 
     @property
     def ended(self) -> bool:
-        return self.status in TERMINAL
+        return self.status in TERMINAL or self.status == DELETED
+
+    def deleted(self) -> JobView:
+        """This job after its record was deleted: as it was last seen, and nothing of it runs."""
+        stopped = tuple(replace(s, state="stopped") if s.state == "started" else s for s in self.log.stages)
+        return replace(self, status=DELETED, log=replace(self.log, stages=stopped))
 
     @property
     def failed_stage(self) -> str:

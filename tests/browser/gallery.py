@@ -24,9 +24,20 @@ NAMES = ("fetch", "import", "optimize", "build", "verify", "package", "upload")
 STEP = LogLine("Next step: Replace them in the model, or run those parts outside of it.")
 # What the front end's own style sheet says: attributes of the page, variables, ground, text.
 LAB = "--jp-layout-color1:{};--jp-ui-font-color1:{}"
+EXTENDED = "class='neo-copies'"  # the extension's mark: the Copy buttons work
 HOSTS = {
-    "lab-light": ("data-jp-theme-light='true'", LAB.format("#fff", "rgba(0,0,0,.87)"), "#fff", "#000"),
-    "lab-dark": ("data-jp-theme-light='false'", LAB.format("#212121", "#fff"), "#111", "#fff"),
+    "lab-light": (
+        f"{EXTENDED} data-jp-theme-light='true'",
+        LAB.format("#fff", "rgba(0,0,0,.87)"),
+        "#fff",
+        "#000",
+    ),
+    "lab-dark": (
+        f"{EXTENDED} data-jp-theme-light='false'",
+        LAB.format("#212121", "#fff"),
+        "#111",
+        "#fff",
+    ),
     "vscode-dark": ("class='vscode-dark'", "--vscode-editor-background:#1f1f1f", "#1f1f1f", "#ccc"),
     "vscode-light": ("class='vscode-light'", "--vscode-editor-background:#fff", "#fff", "#3b3b3b"),
     "colab-dark": ("", "--colab-primary-surface-color:#383838", "#383838", "#d5d5d5"),

@@ -35,6 +35,7 @@ FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
+POLICY = "Content-Security-Policy"
 SCREENSHOTS = Path(__file__).parents[2] / "screenshots"
 CELLS = (
     "%load_ext neo_magics\nimport torch\nfrom torch import nn\nx = torch.zeros(1, 1, 8, 8)",
@@ -82,7 +83,7 @@ def picture(page: Any, name: str) -> None:
 
 @contextmanager
 def opened(
-    folder: Path, *cells: str, dark: bool = False, sidebar: bool = False, width: int = 1280
+    folder: Path, *cells: str, dark: bool = False, sidebar: bool = False, width: int = 1280, policy: str = ""
 ) -> Iterator[Any]:
     """Lab with the notebook `n.ipynb` of `cells` in `folder/work`; its sidebar in sight if wanted."""
     home, work = folder / "user", folder / "work"
@@ -90,7 +91,7 @@ def opened(
     work.mkdir()
     write_settings(home, dark=dark)
     write_notebook(work / "n.ipynb", *cells)
-    with server(work, home) as address, notebook(address, "n.ipynb", width=width) as page:
+    with server(work, home, policy=policy) as address, notebook(address, "n.ipynb", width=width) as page:
         if sidebar:
             command(page, "neo-magics:show")
             page.wait_for_selector(".neo-sidebar", state="visible")
@@ -98,8 +99,11 @@ def opened(
 
 
 @contextmanager
-def server(folder: Path, home: Path, *, base: str = "/", token: str = "") -> Iterator[str]:
-    """JupyterLab serving `folder` below the path `base`; the value is its address, without a last slash."""
+def server(folder: Path, home: Path, *, base: str = "/", token: str = "", policy: str = "") -> Iterator[str]:
+    """JupyterLab serving `folder` below the path `base`; the value is its address, without a last slash.
+
+    `policy` is sent as Content-Security-Policy, in the place of JupyterLab's own.
+    """
     port = _free_port()
     environment = os.environ | {"HOME": str(home), "JUPYTER_CONFIG_DIR": str(home / ".jupyter")}
     environment.pop("PYTEST_CURRENT_TEST", None)
@@ -107,6 +111,7 @@ def server(folder: Path, home: Path, *, base: str = "/", token: str = "") -> Ite
         sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}",
         f"--IdentityProvider.token={token}", f"--ServerApp.base_url={base}",
         f"--ServerApp.root_dir={folder}", "--LabApp.expose_app_in_browser=True",
+        *([f"--ServerApp.tornado_settings={{'headers': {{{POLICY!r}: {policy!r}}}}}"] if policy else []),
     ]  # fmt: skip
     with (home / "lab.log").open("w") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
+from neo_magics.settings import Settings
 from tests.browser.lab import (
     CELLS,
     CHROMIUM,
@@ -17,6 +18,8 @@ from tests.browser.lab import (
     opened,
     picture,
 )
+from tests.browser.seed import fill
+from tests.test_labextension import installed
 
 pytestmark = MARKS
 FAILS = """%%compile --target ml_c5 --input x
@@ -200,3 +203,20 @@ def test_interrupting_the_kernel_ends_the_waiting_and_not_the_job(tmp_path):
         page.wait_for_selector(".jp-Notebook >> text=Come back with")
         page.wait_for_selector(f"{PANEL} .neo-status:has-text('Completed')")
         picture(page, "panels-interrupted")
+
+
+@installed
+def test_copy_works_also_where_the_policy_refuses_scripts_in_a_page(tmp_path):
+    """JupyterLab itself needs eval, for its settings; inline scripts and handlers are refused."""
+    fill(Settings.from_environment())
+    show = "%load_ext neo_magics\n%neo show resnet18-local-20261123-101530-ab12"
+    with opened(tmp_path, show, width=900, policy="script-src 'self' 'unsafe-eval'") as page:
+        page.context.grant_permissions(["clipboard-read"])
+        command(page, "notebook:run-all-cells")
+        page.click(f"{PANEL} summary:has-text('Request')")
+        page.click(f"{PANEL} summary:text-is('%%compile')")
+        request = page.locator(f"{PANEL} details details[open]")
+        request.locator("button:has-text('Copy')").click()
+        request.locator("button:has-text('Copied')").wait_for()
+        picture(page, "panels-copied")
+        assert page.evaluate("navigator.clipboard.readText()") == request.locator("pre").inner_text()

@@ -13,7 +13,7 @@ from tests.browser.lab import CHROMIUM, FLAGS, MARKS, SCREENSHOTS
 pytestmark = MARKS
 WIDE = """() => [document.documentElement, ...document.querySelectorAll('.neo-magics')]
     .filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.ariaLabel || e.tagName)"""
-CLIPPED = """() => [...document.querySelectorAll('.neo-scroll, pre')]
+CLIPPED = """() => [...document.querySelectorAll('.neo-scroll, .neo-copy, pre')]
     .filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.innerText.slice(0, 60))"""
 # Each text with its colour over its ground, opacities multiplied, as WCAG 2.2 counts contrast.
 FAINT = """() => {

@@ -57,6 +57,31 @@ def test_int8_asks_for_the_inputs_that_it_is_calibrated_with(form):
     assert form.text == "%compile net --target local --input x --dtype int8 --calibrate x -o job"
 
 
+def test_a_platform_stands_in_the_place_of_the_targets(form):
+    assert ("LINUX · ARM64", "LINUX_ARM64") in form.platform.options
+    form.platform.value = "LINUX_ARM64"
+    assert form.targets.disabled
+    field(form, "--framework").value = "PYTORCH"
+    assert form.text == "%compile net --platform LINUX_ARM64 --input x --framework PYTORCH -o job"
+    form.platform.value = ""
+    assert not form.targets.disabled
+
+
+def test_what_can_be_chosen_depends_on_who_compiles(form):
+    gpu = ("LINUX · ARM64 · NVIDIA", "LINUX_ARM64_NVIDIA")
+    assert gpu not in form.platform.options
+    form.targets.value = ("local", "rasp4b")
+    field(form, "--backend").value = "sagemaker"
+    assert gpu in form.platform.options
+    assert form.targets.value == ("rasp4b",)
+    assert form.text == "%compile net --target rasp4b --input x --backend sagemaker -o job"
+    field(form, "--backend").value = "elsewhere"
+    assert "&#x27;elsewhere&#x27; is not a backend" in form._said.value
+    field(form, "--backend").value = ""
+    assert form._said.value == ""
+    assert gpu not in form.platform.options
+
+
 def test_a_wrong_line_is_said_in_the_form(form):
     form.model.value = "nett"
     form.button.click()

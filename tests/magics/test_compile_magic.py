@@ -92,6 +92,16 @@ def test_an_unknown_input_is_a_short_error(run):
     assert "--input: there is no variable 'y'" in printed
 
 
+def test_a_misspelt_input_is_guessed_among_the_users_own_names(run):
+    run(SETUP + "opened = x")
+    _result, printed = run("%%compile --input opene\nnn.ReLU()")
+    assert "Did you mean opened?" in printed
+    _result, printed = run("del opened")
+    for misspelt in ("opene", "quitt", "Outt", "torchs"):
+        _result, printed = run(f"%%compile --input {misspelt}\nnn.ReLU()")
+        assert "Define it in a cell first." in printed
+
+
 def test_percent_tb_shows_the_whole_traceback(run):
     run("%%compile --targt local\n1")
     _result, printed = run("%tb")

@@ -10,6 +10,7 @@ from neo_magics.magics.expressions import resolve
 
 X = np.arange(12.0).reshape(3, 4)
 NAMES = {"x": X, "mask": 7, "data": {"x": X}, "thing": types.SimpleNamespace(field=X)}
+NAMES |= {"open": open, "In": [], "numpy": np}  # of IPython, and a module: no inputs
 
 
 @pytest.mark.parametrize(
@@ -39,6 +40,8 @@ def test_several_inputs():
     [
         ("xx", "no variable 'xx'.*Did you mean x"),
         ("quite_else", "no variable 'quite_else'.*Define it"),
+        ("opem", "no variable 'opem'.*Define it"),  # IPython's own names are in the namespace too
+        ("numpi", "no variable 'numpi'.*Define it"),
         ("x.nothing", "nothing"),
         ('data["y"]', "data"),
         ("x[9]", "out of bounds"),

@@ -9,7 +9,10 @@ import pytest
 from neo_magics.api.events import LogLine, ProgressEvent, ReportEvent, StageEvent
 from neo_magics.api.states import JobStatus
 from neo_magics.artifact.archive import pack
+from neo_magics.client import Backend
 from neo_magics.measurement import save
+from neo_magics.server.targets import choices
+from neo_magics.settings import Settings
 from tests.server.sample import comparison
 from tests.widgets.conftest import REASON
 
@@ -188,3 +191,13 @@ async def test_targets(ask):
     names = [target["name"] for target in body["targets"]]
     assert (status, names[0]) == (200, "local")
     assert "rasp4b" in names
+    dtypes = [dtype["name"] for dtype in body["dtypes"]]
+    assert dtypes[:3] == ["bf16", "int8", "float32"]
+
+
+def test_sagemaker_has_no_narrow_arithmetic_and_more_targets():
+    offered = choices(Backend(Settings.from_environment(backend="sagemaker", region="us-east-1")))
+    names = {kind: [one["name"] for one in offered[kind]] for kind in ("targets", "dtypes")}
+    assert "jetson_nano" in names["targets"]
+    assert "local" not in names["targets"]
+    assert names["dtypes"][0] == "float32"

@@ -7,7 +7,7 @@ import pytest
 
 from neo_magics.api.events import LogLine, StageEvent
 from neo_magics.api.states import JobStatus as S
-from neo_magics.errors import ArtifactError
+from neo_magics.errors import ArtifactError, BackendError
 from neo_magics.widgets.job_html import frozen_html, live_html
 from neo_magics.widgets.job_panel import JobPanel, snapshot
 from neo_magics.widgets.job_text import job_text
@@ -100,17 +100,39 @@ def test_measuring_goes_on_in_the_background_and_its_failure_is_a_sentence(stage
     assert len(sheet.frozen) == 1
 
 
-def test_a_lost_job_freezes_the_panel_in_the_end(stage, sheet):
+def test_a_deleted_job_ends_as_it_was_last_seen(stage, sheet):
     job = stage.create()
     panel = JobPanel(job, sheet)
-    stage.move(job, S.STOPPED)
+    stage.move(job, S.INPROGRESS)
+    stage.log(job, StageEvent("fetch", "done", 0.5), StageEvent("import", "started"))
+    assert panel.refresh()
+    stage.move(job, S.STOPPING, S.STOPPED)
     job.delete()
+    assert not panel.refresh()
+    ((html, text),) = sheet.frozen
+    assert "Deleted" in html
+    assert "neo-started" not in html.split("</style>")[1]
+    assert "fetch 0.5 s" in text
+
+
+def test_a_lost_backend_freezes_the_panel_in_the_end(stage, sheet, monkeypatch):
+    job = stage.create()
+    panel = JobPanel(job, sheet)
+    assert panel.refresh()
+
+    def away():
+        raise BackendError("The backend cannot be reached.", hint="Start it.")
+
+    monkeypatch.setattr(job, "describe", away)
     looks = 0
     while panel.refresh():
         looks += 1
         assert looks < 100
     assert looks > 5
-    assert "lost its job" in sheet.frozen[0][1]
+    assert panel.frozen.is_set()
+    for said in sheet.frozen[0]:
+        assert "The panel lost its job net-local-1." in said
+        assert "The backend cannot be reached. Start it." in said
 
 
 def test_one_timer_for_all_panels_that_ends_with_the_last(stage):
