@@ -7,6 +7,7 @@ from typing import Any
 
 from tvm import relax
 
+from neo_magics.compiler.passes.direct_entry import AddDirectEntry
 from neo_magics.compiler.passes.expand_math import ExpandMath
 from neo_magics.compiler.passes.flatten_rows import FlattenRows
 from neo_magics.compiler.passes.fold_batch_norm import FoldBatchNorm
@@ -117,6 +118,7 @@ def kernel_passes(target: CpuTarget, observe: Callable[[KernelReport], None]) ->
         relax.transform.CallTIRRewrite(),
         JoinInPlace(),
         relax.transform.StaticPlanBlockMemory(),
+        AddDirectEntry(),
         relax.transform.LowerAllocTensor(),
         relax.transform.KillAfterLastUse(),
         relax.transform.LowerRuntimeBuiltin(),

@@ -21,6 +21,7 @@ from neo_magics.compiler.costs import Costs
 from neo_magics.compiler.frontends.sources import take_sources
 from neo_magics.compiler.instruments import Dumps, Timings
 from neo_magics.compiler.origins import Origins, plain
+from neo_magics.compiler.passes.direct_entry import WORKSPACE
 from neo_magics.compiler.passes.lift_constants import WEIGHTS
 from neo_magics.compiler.passes.narrow_operand import Range
 from neo_magics.compiler.passes.schedule_kernels import KernelReport
@@ -107,6 +108,7 @@ def compile_model(request: CompileRequest, emit: Emit) -> Manifest:
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         classes=imported.classes,
         precision=precision,
+        workspace=lowered.workspace,
     )
     return manifest.write(request.out)
 
@@ -130,11 +132,15 @@ def discover(module: tvm.IRModule, target: CpuTarget, choose: Choose) -> None:
 
 @dataclass(frozen=True)
 class Lowered:
-    """A module that is ready to build, the weights that its `main` takes as a tuple, and its kernels."""
+    """A module that is ready to build, the weights that its `main` takes as a tuple, and its kernels.
+
+    `workspace` is in bytes, None where the module has no direct entry.
+    """
 
     module: tvm.IRModule
     weights: list[Any]
     kernels: KernelTable
+    workspace: int | None
 
 
 def measure_ranges(
@@ -178,7 +184,10 @@ def optimize(
         lowered = tvm.transform.Sequential(passes(target, kernels, choose or Choose(), ranges))(module)
     emit(LogLine("optimize: " + ", ".join(f"{name} {t:.2f} s" for name, t in timings.slowest(SLOWEST))))
     table = _kernel_table(origins, costs, kernels, target)
-    return Lowered(lowered, list(lowered.attrs[WEIGHTS]), table)
+    workspace = lowered.attrs.get(WORKSPACE)
+    return Lowered(
+        lowered, list(lowered.attrs[WEIGHTS]), table, None if workspace is None else int(workspace)
+    )
 
 
 def _kernel_table(origins: Origins, costs: Costs, kernels: _Kernels, target: CpuTarget) -> KernelTable:

@@ -28,7 +28,9 @@ def load(path: str | Path, *, threads: int | None = None) -> CompiledModel:
     this machine. Raises `ArtifactError` (and `DigestMismatchError`, one kind of it) with the reason. An
     archive is unpacked into a temporary folder that is gone when this returns.
     """
+    from neo_magics.runtime.entry import make_entry
     from neo_magics.runtime.model import CompiledModel
+    from neo_magics.runtime.weights import map_weights
 
     if threads is not None and threads < 1:
         raise UsageError(f"threads must be 1 or more, got {threads}.")
@@ -36,9 +38,9 @@ def load(path: str | Path, *, threads: int | None = None) -> CompiledModel:
         manifest = Manifest.read(folder)
         check_files(folder, manifest)
         check_machine(manifest.target)
-        _library, machine = load_machine(folder, manifest)
-        weights = load_weights(folder, manifest)
-    return CompiledModel(manifest, machine[manifest.entry], weights, threads=threads)
+        library, machine = load_machine(folder, manifest)
+        weights = map_weights(folder / PARAMS, manifest.params)
+    return CompiledModel(manifest, make_entry(manifest, library, machine, weights), weights, threads=threads)
 
 
 @contextmanager
@@ -100,14 +102,6 @@ def load_machine(folder: Path, manifest: Manifest) -> tuple[Any, Any]:
             hint="Check that the versions of apache-tvm here and in the manifest agree "
             f"({manifest.versions.get('apache-tvm', 'unknown')} there), or compile the model again.",
         ) from error
-
-
-def load_weights(folder: Path, manifest: Manifest) -> Any:
-    """The weights as the one argument that the entry function takes after the inputs."""
-    from neo_magics.runtime.libraries import load_runtime
-    from neo_magics.runtime.weights import map_weights
-
-    return load_runtime().Array(map_weights(folder / PARAMS, manifest.params))
 
 
 def _first_line(error: BaseException) -> str:

@@ -12,6 +12,7 @@ from neo_magics.errors import ExecutionError
 from neo_magics.runtime.arrays import in_dlpack, is_torch, numpy_dtype, plain_to_numpy, to_numpy, to_torch
 from neo_magics.runtime.binding import Binder
 from neo_magics.runtime.description import html_summary, text_summary
+from neo_magics.runtime.entry import Entry
 from neo_magics.runtime.threads import default_threads, process_pools
 
 
@@ -26,17 +27,18 @@ class CompiledModel:
     `threads` workers, as TVM's runtime keeps one for each.
     """
 
-    def __init__(self, manifest: Manifest, entry: Any, weights: Any, *, threads: int | None = None) -> None:
+    def __init__(
+        self, manifest: Manifest, entry: Entry, weights: Sequence[Any], *, threads: int | None = None
+    ) -> None:
         self.manifest = manifest
         self.threads = threads or default_threads()
         self._entry = entry
-        self._weights = weights
         self._weight_places = {tensor.data_ptr() for tensor in weights}
         self._binder = Binder(manifest.inputs)
         plain = all(in_dlpack(numpy_dtype(spec.dtype)) for spec in manifest.outputs)
         self._carried = any(is_narrow(spec.dtype) for spec in manifest.outputs)
         self._to_numpy = plain_to_numpy if plain else to_numpy
-        self._lock = threading.Lock()  # the virtual machine keeps its frames in one place
+        self._lock = threading.Lock()  # an entry keeps its frames or workspace in one place
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]:
@@ -68,7 +70,7 @@ class CompiledModel:
         process_pools().use(self.threads)
         try:
             with self._lock:
-                result = self._entry(*tensors, self._weights)
+                result = self._entry(tensors)
         except (RuntimeError, ValueError, TypeError) as error:
             raise ExecutionError(
                 f"The compiled model failed while it ran: {_first_line(error)}",
@@ -76,7 +78,7 @@ class CompiledModel:
             ) from error
         convert = to_torch if any(map(is_torch, values)) else self._to_numpy
         places = [tensor.data_ptr() for tensor in tensors]
-        outputs = [self._own(convert(tensor), tensor.data_ptr(), places) for tensor in _flat(result)]
+        outputs = [self._own(convert(tensor), tensor.data_ptr(), places) for tensor in result]
         return self._uncarried(outputs) if self._carried else outputs
 
     def _uncarried(self, outputs: Sequence[Any]) -> list[Any]:
@@ -100,14 +102,6 @@ class CompiledModel:
 
     def _repr_html_(self) -> str:
         return html_summary(self.manifest, self.threads)
-
-
-def _flat(result: Any) -> list[Any]:
-    """The tensors of a result, which is one or a tuple of them."""
-    if hasattr(result, "data_ptr"):
-        return [result]
-    # Iterating over TVM's tuple costs as much as the rest of a call.
-    return [result[index] for index in range(len(result))]
 
 
 def _first_line(error: BaseException) -> str:

@@ -13,12 +13,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from neo_magics.artifact.manifest import Manifest
+from neo_magics.artifact.manifest import PARAMS, Manifest
 from neo_magics.runtime.binding import Binder
-from neo_magics.runtime.loading import check_files, load_machine, load_weights
+from neo_magics.runtime.entry import MachineEntry
+from neo_magics.runtime.loading import check_files, load_machine
 from neo_magics.runtime.machine import check_machine
 from neo_magics.runtime.ruler import measure_peaks
 from neo_magics.runtime.threads import process_pools
+from neo_magics.runtime.weights import map_weights
 from neo_magics.runtime.worker import time_calls, warm_up
 
 if TYPE_CHECKING:
@@ -42,12 +44,12 @@ def profile_calls(
     check_files(folder, manifest)
     check_machine(manifest.target)
     library, machine = load_machine(folder, manifest)
-    entry, weights = machine[manifest.entry], load_weights(folder, manifest)
+    entry = MachineEntry(machine[manifest.entry], map_weights(folder / PARAMS, manifest.params))
     tensors = Binder(manifest.inputs).tensors([inputs[spec.name] for spec in manifest.inputs])
     process_pools().use(threads)
 
     def call() -> None:
-        entry(*tensors, weights)
+        entry(tensors)
 
     warm_up(call, _WARM_SECONDS)
     plain = time_calls(call, seconds / 2, _LEAST, _MOST)
