@@ -26,7 +26,8 @@ RULER_FLOPS, RULER_READ = "neo_ruler_flops", "neo_ruler_read"
 RULER_SUMS, RULER_STREAMS = 12, 8  # vectors that each of them works on at once
 RULER_THREADS = 1024  # rows of `out`
 
-DIRECT = "neo_direct"  # calls all kernels: (inputs…, outputs…, addresses of the weights, workspace)
+# Calls all kernels: (inputs…, outputs…, addresses of the weights, workspace); bytes of workspace: (inputs…).
+DIRECT, DIRECT_WORKSPACE = "neo_direct", "neo_direct_workspace"
 
 
 @dataclass(frozen=True)

@@ -77,8 +77,7 @@ class Manifest:
     and reference (as "onnxruntime 1.32"). `stages` are seconds. `classes` gives, for an output of whole
     numbers that are places in a list of class labels, that list. `precision` is empty for float32, else it
     has dtype ("bfloat16", "int8") and share, the part of all operations that is done in it, and what the
-    calibration was. `workspace` is how many bytes the kernels' direct entry needs; None where there is none
-    and only the virtual machine runs the model. Older artifacts leave these three out.
+    calibration was. Older artifacts leave both out.
     """
 
     name: str
@@ -99,7 +98,6 @@ class Manifest:
     created: str = ""
     classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     precision: Mapping[str, Any] = field(default_factory=dict)
-    workspace: int | None = None
     format: int = FORMAT
 
     @property
@@ -157,7 +155,6 @@ _READERS: dict[str, Any] = {
     "stages": lambda source: source.mapping("stages", float),
     "classes": _classes,
     "precision": lambda source: source.mapping("precision") if "precision" in source.values else {},
-    "workspace": lambda source: None if source.values.get("workspace") is None else source.count("workspace"),
     "format": lambda source: source.count("format"),
 }
 

@@ -21,7 +21,6 @@ from neo_magics.compiler.costs import Costs
 from neo_magics.compiler.frontends.sources import take_sources
 from neo_magics.compiler.instruments import Dumps, Timings
 from neo_magics.compiler.origins import Origins, plain
-from neo_magics.compiler.passes.direct_entry import WORKSPACE
 from neo_magics.compiler.passes.lift_constants import WEIGHTS
 from neo_magics.compiler.passes.narrow_operand import Range
 from neo_magics.compiler.passes.schedule_kernels import KernelReport
@@ -108,7 +107,6 @@ def compile_model(request: CompileRequest, emit: Emit) -> Manifest:
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         classes=imported.classes,
         precision=precision,
-        workspace=lowered.workspace,
     )
     return manifest.write(request.out)
 
@@ -132,15 +130,11 @@ def discover(module: tvm.IRModule, target: CpuTarget, choose: Choose) -> None:
 
 @dataclass(frozen=True)
 class Lowered:
-    """A module that is ready to build, the weights that its `main` takes as a tuple, and its kernels.
-
-    `workspace` is in bytes, None where the module has no direct entry.
-    """
+    """A module that is ready to build, the weights that its `main` takes as a tuple, and its kernels."""
 
     module: tvm.IRModule
     weights: list[Any]
     kernels: KernelTable
-    workspace: int | None
 
 
 def measure_ranges(
@@ -184,10 +178,7 @@ def optimize(
         lowered = tvm.transform.Sequential(passes(target, kernels, choose or Choose(), ranges))(module)
     emit(LogLine("optimize: " + ", ".join(f"{name} {t:.2f} s" for name, t in timings.slowest(SLOWEST))))
     table = _kernel_table(origins, costs, kernels, target)
-    workspace = lowered.attrs.get(WORKSPACE)
-    return Lowered(
-        lowered, list(lowered.attrs[WEIGHTS]), table, None if workspace is None else int(workspace)
-    )
+    return Lowered(lowered, list(lowered.attrs[WEIGHTS]), table)
 
 
 def _kernel_table(origins: Origins, costs: Costs, kernels: _Kernels, target: CpuTarget) -> KernelTable:

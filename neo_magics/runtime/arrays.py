@@ -53,6 +53,8 @@ def to_tensor(array: Array, dtype: str) -> Any:
     """The TVM tensor for `array`, sharing its memory unless that is unaligned, strided or read-only."""
     if is_narrow(dtype):
         return to_tensor(carried(array), carrier(dtype))
+    if not array.size:
+        return new_tensor(array.shape, dtype)
     flags = array.flags
     if not (flags.c_contiguous and flags.writeable):
         return to_tensor(_aligned_copy(array), dtype)
@@ -64,8 +66,17 @@ def share_aligned(array: Array) -> Any | None:
     """The TVM tensor on the memory of an array of a dtype in DLPack; None where it has to be copied."""
     if not array.flags.carray:  # dense, in order, writable
         return None
+    if not array.size:
+        return new_tensor(array.shape, str(array.dtype))
     tensor = load_runtime().from_dlpack(array)
     return None if tensor.data_ptr() % ALIGNMENT else tensor
+
+
+def new_tensor(shape: tuple[int, ...], dtype: str) -> Any:
+    """An uninitialised TVM tensor. Kernels refuse NumPy's empty ones: their strides are others."""
+    runtime = load_runtime()
+    allocate = runtime.get_global_func("runtime.TVMTensorAllocWithScope")
+    return allocate(runtime.Shape(shape), runtime.dtype(dtype), runtime.device("cpu", 0), None)
 
 
 def _share(array: Array, dtype: str) -> Any:

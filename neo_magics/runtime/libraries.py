@@ -12,6 +12,7 @@ import importlib.util
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from neo_magics.errors import ArtifactError
 
@@ -63,6 +64,14 @@ def load_objects(paths: list[Path]) -> object:
             hint="pip install apache-tvm-ffi-orcjit, or compile again on a machine with a linker.",
         ) from error
     return tvm_ffi_orcjit.default_session().load_module([str(path) for path in paths])
+
+
+def find_function(library: Any, name: str) -> Any | None:
+    """The function called `name` of a loaded library, None where it has none."""
+    try:
+        return library.get_function(name, query_imports=True)
+    except AttributeError:
+        return None
 
 
 def _library_paths() -> list[Path]:

@@ -77,8 +77,9 @@ class CompiledModel:
                 hint="Compile the model again; if it goes on, please report it with the model.",
             ) from error
         convert = to_torch if any(map(is_torch, values)) else self._to_numpy
-        places = [tensor.data_ptr() for tensor in tensors]
-        outputs = [self._own(convert(tensor), tensor.data_ptr(), places) for tensor in result]
+        outputs = [convert(tensor) for tensor in result]
+        if not self._entry.fresh:
+            outputs = self._own(outputs, result, tensors)
         return self._uncarried(outputs) if self._carried else outputs
 
     def _uncarried(self, outputs: Sequence[Any]) -> list[Any]:
@@ -91,17 +92,23 @@ class CompiledModel:
             for spec, array in pairs
         ]
 
-    def _own(self, array: Any, place: int, inputs: Sequence[int]) -> Any:
-        """A copy where the model handed an input or a weight through: the caller may write to outputs."""
-        if place not in inputs and place not in self._weight_places:
-            return array
-        return array.clone() if is_torch(array) else array.copy()
+    def _own(self, outputs: Sequence[Any], result: Sequence[Any], inputs: Sequence[Any]) -> list[Any]:
+        """Copies where the model handed an input or a weight through: the caller may write to outputs."""
+        theirs = self._weight_places.union(tensor.data_ptr() for tensor in inputs)
+        return [
+            _copy(array) if tensor.data_ptr() in theirs else array
+            for array, tensor in zip(outputs, result, strict=True)
+        ]
 
     def __repr__(self) -> str:
         return text_summary(self.manifest, self.threads)
 
     def _repr_html_(self) -> str:
         return html_summary(self.manifest, self.threads)
+
+
+def _copy(array: Any) -> Any:
+    return array.clone() if is_torch(array) else array.copy()
 
 
 def _first_line(error: BaseException) -> str:

@@ -27,6 +27,7 @@ from neo_magics.artifact.kernels import (
 )
 from neo_magics.errors import ArtifactError
 from neo_magics.runtime.arrays import to_tensor
+from neo_magics.runtime.libraries import find_function
 
 _STEPS = 200_000  # multiply-adds of each register in one run: about a millisecond
 _READ_BYTES = 192 << 20  # more than any cache that a core has to itself
@@ -103,7 +104,7 @@ def machine_fingerprint() -> str:
 
 
 def _function(library: Any, name: str) -> Any:
-    found = library.get_function(name, query_imports=True)
+    found = find_function(library, name)
     if found is None:
         raise ArtifactError(
             "This artifact has no kernels that measure the machine.",

@@ -72,7 +72,7 @@ def test_a_damaged_artifact(artifact):
 def test_a_manifest_that_promises_another_number_of_outputs(artifact):
     manifest = Manifest.read(artifact)
     replace(manifest, outputs=(*manifest.outputs, TensorSpec("more", (1,), "float32"))).write(artifact)
-    with pytest.raises(VerificationError, match="do not fit the manifest"):
+    with pytest.raises(VerificationError, match=r"cannot be run|do not fit the manifest"):
         verify(artifact, {"x": X}, {"y": Y})
 
 

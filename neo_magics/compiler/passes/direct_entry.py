@@ -13,10 +13,9 @@ from typing import Any, NamedTuple
 import tvm
 from tvm import relax, tirx
 
-from neo_magics.artifact.kernels import DIRECT
+from neo_magics.artifact.kernels import DIRECT, DIRECT_WORKSPACE
 from neo_magics.compiler.passes import calls
 
-WORKSPACE = "neo_workspace"  # module attribute: bytes of the last argument; only where the function was added
 _ALIGNMENT = 64  # bytes
 
 
@@ -24,22 +23,24 @@ _ALIGNMENT = 64  # bytes
 class AddDirectEntry:
     """Adds `DIRECT`(inputs…, outputs…, addresses: int64[weights], workspace: uint8[bytes]), where it can.
 
-    It matches a `main` whose memory is planned and that is a straight line: storages of fixed sizes, kernels,
-    and tensors that see another's memory in another shape. Outputs must be tensors that kernels write, all
-    different. Anything else (branches, functions of the runtime, sizes that data decide) stays with the
-    virtual machine, which is in the artifact in each case.
+    `DIRECT_WORKSPACE`(inputs…) says how many bytes, at least 1. It matches a `main` whose memory is planned
+    and that is a straight line: storages, kernels, and tensors that see another's memory in another shape,
+    all of sizes that the inputs have. Outputs must be tensors that kernels write, all different. Anything
+    else (branches, functions of the runtime, sizes that data decide) stays with the virtual machine, which
+    is in the artifact in each case.
     """
 
     def transform_module(self, module: tvm.IRModule, _context: Any) -> tvm.IRModule:
         """`module`, perhaps with one function more."""
         try:
             line = _Line(module)
-            function = line.function()
+            added = {DIRECT: line.function(), DIRECT_WORKSPACE: line.size()}
         except _NotStraight:
             return module
         extended = tvm.IRModule(dict(module.functions_items()), attrs=module.attrs)
-        extended[tvm.ir.GlobalVar(DIRECT)] = function
-        return extended.with_attr(WORKSPACE, line.workspace)
+        for name, function in added.items():
+            extended[tvm.ir.GlobalVar(name)] = function
+        return extended
 
 
 class _NotStraight(Exception):
@@ -50,7 +51,7 @@ class _Place(NamedTuple):
     """Memory: that of an input or output, of a weight (its number), or of the workspace (None)."""
 
     root: Any
-    offset: int = 0
+    offset: Any = 0  # bytes
 
 
 class _Line:
@@ -65,7 +66,7 @@ class _Line:
         self.places: dict[Any, _Place] = {var: _Place(var) for var in self.inputs}
         self.own: set[Any] = set()  # tensors outside of the planned memory: outputs
         self.tuples: dict[Any, Sequence[Any]] = {}
-        self.workspace = 0
+        self.workspace: Any = 0  # bytes, a number or an expression
         self.calls: list[tuple[str, list[Any]]] = []  # (kernel, arguments)
         for block in self.main.body.blocks:
             for binding in block.bindings:
@@ -115,11 +116,9 @@ class _Line:
         self.calls.append((value.op.name_hint, list(value.args)))
 
     def _storage(self, var: Any, value: Any) -> None:
-        sizes = [size for size in value.args[0].values if isinstance(size, tirx.IntImm)]
-        if len(sizes) != 1:
-            raise _NotStraight
+        [size] = value.args[0].values
         self.places[var] = _Place(None, self.workspace)
-        self.workspace += -(-int(sizes[0]) // _ALIGNMENT) * _ALIGNMENT
+        self.workspace = self.workspace + (size + _ALIGNMENT - 1) // _ALIGNMENT * _ALIGNMENT
 
     def _piece(self, var: Any, value: Any) -> None:
         storage = self._place(value.args[0])
@@ -150,8 +149,8 @@ class _Line:
         for number, var in enumerate(outputs):
             params[self.places[var].root] = _buffer(var, f"y{number}")
         count = len(self.weights[0].ty.fields) if self.weights else 0
-        addresses = tirx.decl_buffer((count,), "int64", "addresses")
-        workspace = tirx.decl_buffer((self.workspace,), "uint8", "workspace")
+        addresses = tirx.decl_buffer((max(count, 1),), "int64", "addresses")
+        workspace = tirx.decl_buffer((tirx.Var("bytes", "int64"),), "uint8", "workspace")
         memory = _Memory(params, addresses, workspace)
         statements = [
             tirx.Evaluate(
@@ -160,10 +159,20 @@ class _Line:
             for name, arguments in self.calls
         ]
         body = tirx.SeqStmt(statements) if len(statements) > 1 else statements[0]
-        function = tirx.PrimFunc([*params.values(), addresses, workspace], body)
-        if set(tirx.analysis.undefined_vars(body, function.params)) - _sizes(self.inputs):
+        return self._sized([*params.values(), addresses, workspace], body)
+
+    def size(self) -> tirx.PrimFunc:
+        """The function of the inputs that returns the bytes of the workspace, as int64."""
+        params = [_buffer(var, f"x{n}") for n, var in enumerate(self.inputs)]
+        total = tirx.const(1, "int64") + self.workspace
+        return self._sized(params, tirx.Return(total), total.ty)
+
+    def _sized(self, params: Sequence[Any], body: Any, result: Any = None) -> tirx.PrimFunc:
+        """The function, if each free dimension in it is one of an input."""
+        known = {size for var in self.inputs for size in _shape(var) if isinstance(size, tirx.Var)}
+        if set(tirx.analysis.undefined_vars(body, params)) - known:
             raise _NotStraight
-        return function
+        return tirx.PrimFunc(params, body, result)
 
 
 _TAKEN: dict[str, Callable[[_Line, Any, Any], None]] = {
@@ -205,8 +214,3 @@ def _shape(var: Any) -> list[Any]:
 
 def _buffer(var: Any, name: str) -> Any:
     return tirx.decl_buffer(_shape(var), calls.dtype_of(var), name)
-
-
-def _sizes(inputs: Sequence[Any]) -> set[Any]:
-    """The free dimensions that an input has as they are."""
-    return {size for var in inputs for size in _shape(var) if isinstance(size, tirx.Var)}
