@@ -34,6 +34,8 @@ class FuseDepthwise:
 
 
 class _Expanded:
+    rare = DEPTHWISE
+
     def __init__(self, cores: int) -> None:
         self.cores = cores
 

@@ -23,6 +23,8 @@ class FuseScale:
 
 
 class _Scaled:
+    rare = SCALE
+
     def reads(self, second: tirx.PrimFunc) -> int | None:
         """The image of a 1×1 convolution."""
         found = sole_kernel(second, CONV2D)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 import tvm
+import tvm_ffi
 from tvm import relax, tirx
 from tvm.relax.expr_functor import PyExprMutator, mutator
-from tvm.s_tir import SBlockRealize, Schedule
+from tvm.s_tir import SBlock, SBlockRealize, Schedule
 
 from neo_magics.compiler.kernels import KERNEL
 from neo_magics.compiler.passes import calls
@@ -16,7 +17,9 @@ from neo_magics.compiler.schedules import loops
 
 
 class Pair(Protocol):
-    """Which kernels go together."""
+    """Which kernels go together. `rare` is a kind of which each pair has one, and many models have none."""
+
+    rare: str
 
     def reads(self, second: tirx.PrimFunc) -> int | None:
         """The argument of `second` that the first one may make, or None."""
@@ -30,19 +33,27 @@ def join(module: tvm.IRModule, pair: Pair) -> tvm.IRModule:
 
     It comes after FuseTIR, when both have their epilogues, and FuseTIR joins the bodies.
     """
+    functions = (func for _var, func in module.functions_items())
+    if not any(pair.rare in kernel_kinds(func) for func in functions if isinstance(func, tirx.PrimFunc)):
+        return module
     joined = calls.rewrite_entry(_Joiner(module, pair), module)
     return relax.transform.DeadCodeElimination(["main"])(relax.transform.FuseTIR()(joined))
 
 
 def sole_kernel(func: tirx.PrimFunc, kind: str) -> tuple[Schedule, Any] | None:
     """A schedule of `func` and its block of this kind, if that is its only annotated one."""
-    if not isinstance(func.body, SBlockRealize):  # written as plain loops: trees, sorting
+    if kernel_kinds(func) != [kind]:
         return None
     sch = Schedule(tvm.IRModule({"main": func}))
-    kinds = [loops.annotation(sch, block, KERNEL) for block in loops.blocks(sch)]
-    if [str(found) for found in kinds if found is not None] != [kind]:
-        return None
     return sch, loops.find_annotated(sch, KERNEL, kind)
+
+
+def kernel_kinds(func: tirx.PrimFunc) -> list[str]:
+    """The kinds of the annotated blocks of `func`; none where it was written as plain loops, as trees are."""
+    found: list[Any] = []
+    if isinstance(func.body, SBlockRealize):
+        tvm_ffi.structural_walk(func.body, ((SBlock,), found.append))
+    return [str(block.annotations[KERNEL]) for block in found if KERNEL in block.annotations]
 
 
 def parameter(func: tirx.PrimFunc, buffer: Any) -> int | None:
