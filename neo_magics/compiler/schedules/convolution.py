@@ -13,6 +13,7 @@ from neo_magics.compiler.machine import Machine
 from neo_magics.compiler.schedules import loops
 from neo_magics.compiler.schedules.loops import Block
 from neo_magics.compiler.schedules.pieces import Pieces, cut
+from neo_magics.compiler.schedules.prefetch import places, prefetch_slabs
 from neo_magics.compiler.schedules.register_tile import accumulate_at, unroll_and_vectorize
 
 _PACKED_RANK = 5
@@ -38,18 +39,23 @@ def schedule_convolution(func: tirx.PrimFunc, machine: Machine) -> Schedule | No
     column_out, column_in = sch.split(column, [None, columns])
     channel_out, channel_in = sch.split(channel, [None, blocks])
     nest = n, channel_out, row
-    pieces = Pieces([n, row, channel_out], []) if across else cut(sch, conv, nest, copies, machine)
+    pieces = Pieces([n, row, channel_out], [], (2,)) if across else cut(sch, conv, nest, copies, machine)
     sch.reorder(*pieces.outer, *pieces.inner, column_out, channel_in, column_in, lane)
     unroll_and_vectorize(sch, [channel_in, column_in, lane])
+    order = [*pieces.outer, *pieces.inner]
+    counts = [loops.extent(sch, loop) for loop in order]
     place = loops.fused(sch, pieces.shared, operations)
-    accumulate_at(sch, conv, column_out)
+    reduced = accumulate_at(sch, conv, column_out)
     for block in copies:
         if pieces.own_copies:
             sch.compute_at(block, place, preserve_unit_loops=True)
             vectorize_copy(sch, block)
         else:
             schedule_padding(sch, block, operations)
-    return sch
+    rest = [*order[len(pieces.shared) :], column_out]
+    levels = places(sch, [*counts, loops.extent(sch, column_out)], place, rest)
+    slabs = [levels[level] for level in pieces.channels]
+    return prefetch_slabs(sch, conv, reduced, slabs, levels[pieces.channels[-1] + 1 :])
 
 
 def _is_copy(sch: Schedule, block: Block) -> bool:

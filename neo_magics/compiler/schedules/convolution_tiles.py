@@ -11,6 +11,7 @@ from neo_magics.compiler.kernels.conv2d_tiles import CONV2D_TILES
 from neo_magics.compiler.machine import Machine
 from neo_magics.compiler.schedules import loops
 from neo_magics.compiler.schedules.convolution import schedule_padding
+from neo_magics.compiler.schedules.prefetch import places, prefetch_slabs
 from neo_magics.compiler.schedules.register_tile import accumulate_at, unroll_and_vectorize
 
 _OUTPUT_RANK = 5  # N O/v H W v
@@ -41,8 +42,12 @@ def schedule_convolution_tiles(func: tirx.PrimFunc, _machine: Machine) -> Schedu
     shared = [n, row, channel_out] if across else [n, channel_out, row]
     sch.reorder(*shared, down, column_out, channel_in, column_in, right, lane)
     unroll_and_vectorize(sch, [channel_in, column_in, right, lane])
-    loops.parallel(sch, shared, operations)
-    accumulate_at(sch, conv, column_out)
+    counts = [loops.extent(sch, loop) for loop in [*shared, column_out]]
+    place = loops.fused(sch, shared, operations)
+    reduced = accumulate_at(sch, conv, column_out)
     for block in padding:
         schedule_padding(sch, block, operations)
-    return sch
+    if high * wide > 1:  # each phase has its own weights, which do not lie in one piece
+        return sch
+    nest, channel = places(sch, counts, place, [column_out]), shared.index(channel_out)
+    return prefetch_slabs(sch, conv, reduced, [nest[channel]], nest[channel + 1 :])

@@ -14,7 +14,7 @@ from neo_magics.compiler.kernels.tiles import ENOUGH, divisors
 from neo_magics.compiler.machine import Machine
 from neo_magics.compiler.schedules import loops
 from neo_magics.compiler.schedules.loops import Block, Loop
-from neo_magics.compiler.schedules.prefetch import prefetch_panels
+from neo_magics.compiler.schedules.prefetch import places, prefetch_slabs
 from neo_magics.compiler.schedules.register_tile import unroll_and_vectorize
 
 LONG = 256  # steps of a reduction; below, parting it costs what it saves
@@ -49,12 +49,17 @@ def schedule_packed_matmul(func: tirx.PrimFunc, machine: Machine) -> Schedule | 
     unroll_and_vectorize(sch, [row_in, vectors, lane])
     sch.reverse_compute_at(out, tiles, preserve_unit_loops=True)
     schedule_epilogue(sch, out, sch.get_loops(out)[2:], machine)
+    counts = [loops.extent(sch, panels), count]
+    place = sch.fuse(panels, tiles)
     if operations >= WORTH_THREADS:
-        loops.parallel(sch, [panels, tiles], operations)
+        sch.parallel(place)
     init = sch.decompose_reduction(product, depth)
     unroll_and_vectorize(sch, sch.get_loops(init)[-3:])
     sch.set_scope(product, 0, "local")
-    return prefetch_panels(sch, product, depth, count)
+    if operations < WORTH_THREADS or count in (None, 1):  # with one tile nothing but memory counts
+        return sch
+    slab, turn = places(sch, counts, place, [])
+    return prefetch_slabs(sch, product, [depth], [slab], [turn])
 
 
 def _is_one_tile(sch: Schedule, product: Block, rows: int) -> bool:

@@ -27,10 +27,14 @@ EVEN = 8  # rows for each thread, from where one more or less does not count
 
 @dataclass(frozen=True)
 class Pieces:
-    """One iteration of `outer` is a piece. `own_copies`: each piece makes what it reads for itself."""
+    """One iteration of `outer` is a piece. `own_copies`: each piece makes what it reads for itself.
+
+    `channels` says which of the loops, outer and inner, count the tiles of output channels.
+    """
 
     outer: list[Loop]
     inner: list[Loop]
+    channels: tuple[int, ...]
     own_copies: bool = False
 
     @property
@@ -50,13 +54,13 @@ def cut(
         strips = _strips(sch, rows, copies, threads)
         if strips is not None:
             strip, row = sch.split(row, [strips, None])
-            return Pieces([n, strip], [channel, row], bool(copies))
+            return Pieces([n, strip], [channel, row], (2,), bool(copies))
         if rows >= EVEN * threads and not padded:
-            return Pieces([n, row], [channel], bool(copies))
+            return Pieces([n, row], [channel], (2,), bool(copies))
     if copies and not padded and (loops.extent(sch, channel) or 1) % threads == 0:
         chunk, channel = sch.split(channel, [threads, None])
-        return Pieces([n, chunk], [channel, row], own_copies=True)
-    return Pieces([n, channel, row], [])
+        return Pieces([n, chunk], [channel, row], (1, 2), own_copies=True)
+    return Pieces([n, channel, row], [], (1,))
 
 
 def _images_outweigh(sch: Schedule, conv: Block) -> bool:

@@ -10,11 +10,12 @@ from neo_magics.compiler.schedules import loops
 from neo_magics.compiler.schedules.loops import Block, Loop
 
 
-def accumulate_at(sch: Schedule, block: Block, at: Loop) -> None:
+def accumulate_at(sch: Schedule, block: Block, at: Loop) -> list[Loop]:
     """Compute `block` at the loop `at`, its reductions outside, its tile unrolled and the last loop a vector.
 
     The tile's sums get a buffer of their own, small enough for LLVM to keep in registers. Call it when the
-    consumer's loops are final and parallel: a decomposed reduction cannot be moved any more.
+    consumer's loops are final and parallel: a decomposed reduction cannot be moved any more. Returns the
+    loops of the reduction.
     """
     kinds = loops.kinds(sch, block)
     sch.compute_at(block, at, preserve_unit_loops=True)
@@ -26,6 +27,7 @@ def accumulate_at(sch: Schedule, block: Block, at: Loop) -> None:
     init = sch.decompose_reduction(block, reduced[0])
     unroll_and_vectorize(sch, sch.get_loops(init)[-len(tile) :])
     sch.set_scope(block, 0, "local")
+    return reduced
 
 
 def unroll_and_vectorize(sch: Schedule, nest: Sequence[Loop]) -> None:

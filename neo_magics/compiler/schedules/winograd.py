@@ -13,10 +13,12 @@ from neo_magics.compiler.kernels.winograd import STAGE, WINOGRAD
 from neo_magics.compiler.machine import Machine
 from neo_magics.compiler.schedules import loops
 from neo_magics.compiler.schedules.loops import Block, Loop
+from neo_magics.compiler.schedules.prefetch import Place, prefetch_slabs
 from neo_magics.compiler.schedules.register_tile import accumulate_at, unroll_and_vectorize
 
 _STAGES = ("pad", "half", "tiles", "half_back", "back", "out")
 _OUTPUT_RANK = 5  # N O/v H W v
+_TILE_RANK = 3  # images, rows, columns
 
 
 def schedule_winograd(func: tirx.PrimFunc, machine: Machine) -> Schedule | None:
@@ -40,8 +42,15 @@ def schedule_winograd(func: tirx.PrimFunc, machine: Machine) -> Schedule | None:
     chunk = nest.cut_output(final, stages["half_back"], stages["back"])
     at = nest.cut_products(products, chunk)
     nest.cut_input(stages, chunk)
-    accumulate_at(sch, products, at)  # last: after that nothing can be moved
-    return sch
+    reduced = accumulate_at(sch, products, at)  # last: after that nothing can be moved
+    return _prefetch(sch, products, reduced)
+
+
+def _prefetch(sch: Schedule, products: Block, reduced: list[Loop]) -> Schedule:
+    """A slab is a panel of one place of the tile; all tiles of a chunk take turns with it."""
+    around = sch.get_loops(products)[1 : -len(loops.kinds(sch, products))]  # in the loop over chunks
+    found = [Place(sch.get(loop).loop_var, loops.extent(sch, loop) or 1) for loop in around]
+    return prefetch_slabs(sch, products, reduced, found[:-_TILE_RANK], found[-_TILE_RANK:])
 
 
 @dataclass(frozen=True)
