@@ -162,3 +162,4 @@ def test_the_plan_fits_the_caches() -> None:
     assert wide.chunks > 8
     assert wide.chunks_are_shared
     assert deep.rows.outputs == 2  # more points, more weights: bound by memory
+    assert not deep.chunks_are_shared  # or each thread would read all of them

@@ -26,10 +26,12 @@ _NEAREST = 24 * 1024  # bytes of weights that stay in the first cache from tile 
 _WIDEST = 8  # vectors of a panel
 _NEAR = 512 * 1024  # bytes of a core's own cache that a chunk may fill
 _NEAR_BYTES = 14.0  # bytes in a cycle from the shared cache to one core
-_FAR_BYTES = 12.0  # bytes in a cycle from memory, for all cores
+_FAR_BYTES = 9.5  # bytes in a cycle from memory, for all cores
+_OTHERS_BYTES = 4.0  # bytes in a cycle to one core of values that other cores have written
+_COMMON_BYTES = 4.0  # bytes in a cycle from memory to one core, where every core reads all weights
 _START = 10_000.0  # cycles to start threads and to wait for the last
 _UNKNOWN_CORES = 4
-_DIRECT = 1.05  # cycles for each multiply-add of the direct kernel
+_DIRECT = 1.15  # cycles for each multiply-add of the direct kernel
 _MOST_IMAGES = 8  # of a chunk
 
 
@@ -142,19 +144,19 @@ def _cost(plan: Plan, layer: Layer, machine: Machine) -> float:
     if plan.chunks_are_shared:
         turns = math.ceil(groups / cores)
         compute = (products + transforms) / groups * turns
-        stream = max(weights * turns / _NEAR_BYTES, weights / _FAR_BYTES)
+        stream = weights * (1 / _COMMON_BYTES + (turns - 1) / _NEAR_BYTES)
         spilled = max(0, chunk - _NEAR) * 2 * turns / _NEAR_BYTES
         return compute + _waiting(stream, compute) + spilled + _START
     compute = (products + transforms) / cores
-    stream = weights * max(1.0, groups * _FAR_BYTES / _NEAR_BYTES / cores) / _FAR_BYTES
+    stream = weights * (1 / _FAR_BYTES + (groups - 1) / _NEAR_BYTES / cores)
     return (
-        compute + _waiting(stream, compute) + chunk * groups * 2 / _NEAR_BYTES / cores + 3 * groups * _START
+        compute + _waiting(stream, compute) + chunk * groups * 2 / _OTHERS_BYTES / cores + 3 * groups * _START
     )
 
 
 def _waiting(stream: float, compute: float) -> float:
     """What of the time to bring weights is not hidden behind the arithmetic."""
-    return max(stream / 3, stream - compute / 2)
+    return max(stream / 2, stream - compute / 3)
 
 
 def _direct_cost(layer: Layer, machine: Machine) -> float:
