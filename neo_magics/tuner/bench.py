@@ -13,6 +13,7 @@ from tvm import te
 
 from neo_magics.compiler.machine import Machine
 from neo_magics.compiler.passes.expand_math import ExpandMath
+from neo_magics.compiler.passes.keep_on_stack import register_pipeline
 from neo_magics.compiler.passes.schedule_kernels import ScheduleKernels
 from neo_magics.compiler.schedules import RULES
 from neo_magics.runtime.arrays import aligned_empty, to_tensor
@@ -88,7 +89,8 @@ def build(
     module = tvm.IRModule({_NAME: kernel})
     with target, tvm.transform.PassContext(opt_level=3):
         passes = [ScheduleKernels(RULES, machine, lambda _report: None), ExpandMath()]
-        built = tvm.compile(tvm.transform.Sequential(passes)(module), target)
+        lowered = tvm.transform.Sequential(passes)(module)
+        built = tvm.compile(lowered, target, tir_pipeline=register_pipeline())
     data, weight, bias = (shape_of(operand) for operand in operands)
     return Runnable(
         built[_NAME],
