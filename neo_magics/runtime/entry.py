@@ -79,8 +79,7 @@ class DirectEntry:
         if self._free or not self._bytes:
             self._make_room(self._size(*tensors))
         outputs = [
-            self._allocate(each.shape or each.sized(tensors), each.dtype, self._device, None)
-            for each in self._outputs
+            self._allocate(each.sized(tensors), each.dtype, self._device, None) for each in self._outputs
         ]
         self._function(*tensors, *outputs, self._addresses, self._workspace)
         return outputs
@@ -99,13 +98,15 @@ class _Output:
         runtime = load_runtime()
         self.dtype = runtime.dtype(spec.dtype)
         free = any(isinstance(size, str) for size in spec.shape)
-        self.shape = None if free else runtime.Shape(spec.shape)
+        self._shape = None if free else runtime.Shape(spec.shape)
         places = _free_sizes(inputs)
         self._sizes = [places[size] if isinstance(size, str) else size for size in spec.shape]
         self._last: tuple[list[int], Any] = ([], None)  # making a shape takes longer than all else
 
     def sized(self, tensors: Sequence[Any]) -> Any:
         """The shape for these inputs."""
+        if self._shape is not None:
+            return self._shape
         sizes = [size if isinstance(size, int) else tensors[size[0]].shape[size[1]] for size in self._sizes]
         if sizes != self._last[0]:
             self._last = sizes, load_runtime().Shape(sizes)

@@ -15,6 +15,7 @@ from tvm import relax
 from neo_magics.api import devices
 from neo_magics.api.compiler_options import CompilerOptions
 from neo_magics.api.events import Event
+from neo_magics.artifact.kernels import DIRECT, DIRECT_WORKSPACE
 from neo_magics.compiler.build import build_library
 from neo_magics.compiler.pipeline import optimize
 from neo_magics.compiler.targets import CpuTarget, resolve_target
@@ -89,10 +90,12 @@ def agrees(cases: Sequence[Case], mcpu: str, choose: Any = None) -> None:
 
 
 def kernels(source: tvm.IRModule, target: CpuTarget) -> tuple[tvm.IRModule, list[str]]:
-    """The lowered module, and the log lines about kernels that a rule refused."""
+    """The lowered module without its direct entry, and the log lines about kernels that a rule refused."""
     events: list[Event] = []
-    lowered = optimize(source, target, events.append)
-    return lowered.module, [event.sentence() for event in events if "rule" in event.sentence()]
+    lowered = optimize(source, target, events.append).module
+    for name in {DIRECT, DIRECT_WORKSPACE} & {var.name_hint for var in lowered.get_global_vars()}:
+        del lowered[name]
+    return lowered, [event.sentence() for event in events if "rule" in event.sentence()]
 
 
 def constant(shape: tuple[int, ...], seed: int = 0) -> Any:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import tvm
 from tvm import relax
 from tvm.relax.expr_functor import PyExprMutator, mutator
@@ -14,6 +14,7 @@ from neo_magics.compiler.kernels.matmul_candidates import Panels, Product
 from neo_magics.compiler.machine import Machine
 from neo_magics.compiler.passes import calls
 from neo_magics.compiler.passes.calls import Array
+from neo_magics.compiler.passes.tied_tables import TiedTables, rows_of_panels
 from neo_magics.compiler.tuning import Choose
 
 
@@ -41,15 +42,19 @@ class _Packer(PyExprMutator):  # type: ignore[misc]
         self.machine = machine
         self.choose = choose
         self._packs: dict[Any, Any] = {}
+        self._tied = TiedTables(module[calls.ENTRY], _is_packed)
 
     def visit_call_(self, call: Any) -> Any:
+        tied = self._tied.product(call)
         call = self.visit_expr_post_order(call)
+        if tied is not None:
+            data, weight = tied.args
+            panels = self._panels(weight, self._way(calls.shape_of(data) or (), weight.value))
+            return self.builder_.call_te(rows_of_panels, panels, call.args[1], primfunc_name_hint="tied_take")
         if calls.name_of(call) != "relax.matmul":
             return call
         weight, shape = calls.constant(call.args[1]), calls.shape_of(call.args[0])
-        if weight is None or weight.ndim != 2 or shape is None or len(shape) < 2 or not weight.size:
-            return call
-        if weight.dtype != np.float32 or calls.dtype_of(call.args[0]) != "float32":
+        if weight is None or shape is None or not _is_packed(call, weight):
             return call
         return self._packed(call, shape, weight)
 
@@ -59,11 +64,8 @@ class _Packer(PyExprMutator):  # type: ignore[misc]
         data = call.args[0]
         if len(lead) > 1:
             data = self.builder_.emit(relax.op.reshape(data, [calls.product(lead), depth]))
-        count = calls.shape_of(data)
-        assert count is not None
         columns = weight.shape[1]
-        known = count[0] if isinstance(count[0], int) else None
-        way = self.choose(Product(known, weight.shape[0], columns), self.machine)
+        way = self._way(shape, weight)
         product = self.builder_.emit(
             self.builder_.call_te(
                 way.compute,
@@ -75,9 +77,29 @@ class _Packer(PyExprMutator):  # type: ignore[misc]
         )
         return relax.op.reshape(product, [*lead, columns]) if len(lead) > 1 else product
 
+    def _way(self, shape: Sequence[Any], weight: Array) -> Panels:
+        """The kernel for data of this shape times this weight."""
+        rows = calls.product(shape[:-1])
+        known = int(rows) if isinstance(rows, int) else None
+        way: Panels = self.choose(Product(known, weight.shape[0], weight.shape[1]), self.machine)
+        return way
+
     def _panels(self, weight: Any, way: Panels) -> Any:
         """The packed constant; a weight that several products share is packed once."""
         key = (weight.value.data_ptr(), weight.value.shape, way.panel)
         if key not in self._packs:
             self._packs[key] = calls.make_constant(way.pack(weight.value.numpy()))
         return self._packs[key]
+
+
+def _is_packed(product: Any, weight: Array) -> bool:
+    """Whether a matmul with this constant becomes the packed kernel."""
+    shape = calls.shape_of(product.args[0])
+    dtypes = {str(weight.dtype), calls.dtype_of(product.args[0])}
+    return (
+        dtypes == {"float32"}
+        and weight.ndim == 2
+        and weight.size > 0
+        and shape is not None
+        and len(shape) > 1
+    )
