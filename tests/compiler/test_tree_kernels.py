@@ -16,7 +16,7 @@ from neo_magics.compiler.kernels.tree_bits import bits_kernel
 from neo_magics.compiler.kernels.trees import forest_kernel
 
 FEATURES = 3
-ROWS = (1, 15, 16, 17, 48, 49, 64, 65, 130)
+ROWS = (1, 3, 4, 5, 15, 16, 17, 48, 49, 64, 65, 100, 130, 300)
 
 
 def grown(rng: np.random.Generator, leaves: int, key: str, columns: int) -> Tree:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from neo_magics.compiler.kernels.trees import ROWS
+from neo_magics.compiler.kernels.tree_frame import ROWS
 
 Array = np.ndarray[Any, Any]
 LEAF = -1

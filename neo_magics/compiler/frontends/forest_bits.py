@@ -7,26 +7,24 @@ from typing import Any
 
 import numpy as np
 
-from neo_magics.compiler.frontends.forest import LEAF, Forest, Slots, Tree
+from neo_magics.compiler.frontends.forest import LEAF, Forest, Tree
+from neo_magics.compiler.frontends.forest_walk import Walks
 from neo_magics.compiler.kernels.tree_bits import BITS, BitShape
-from neo_magics.compiler.kernels.trees import ForestShape
 
 Array = np.ndarray[Any, Any]
 
 
 @dataclass
 class _Words:
-    """The words of all trees in the making."""
+    """The words of all trees in the making, and what few rows walk."""
 
-    slots: Slots = field(default_factory=Slots)
+    walks: Walks
     slot: list[Array] = field(default_factory=list)
     threshold: list[Array] = field(default_factory=list)
     mask: list[Array] = field(default_factory=list)
     first: list[int] = field(default_factory=lambda: [0])  # node of each word
     leaf: list[int] = field(default_factory=list)  # number of each word's first one
     word: list[int] = field(default_factory=lambda: [0])  # the first of each tree
-    value: list[Array] = field(default_factory=list)
-    leaves: int = 0
 
     def add(self, tree: Tree) -> None:
         """Append the words of `tree` from right to left."""
@@ -34,42 +32,29 @@ class _Words:
         for low in reversed(range(0, len(order), BITS)):
             high = min(low + BITS, len(order))
             here = (begin < high) & (end > low)
-            self.slot.append(self.slots.places(tree, nodes[here]))
+            self.slot.append(self.walks.slots.places(tree, nodes[here]))
             self.threshold.append(tree.threshold[nodes[here]])
             self.mask.append(_without(begin[here].clip(low) - low, end[here].clip(max=high) - low))
             self.first.append(self.first[-1] + int(here.sum()))
-            self.leaf.append(self.leaves + low)
+            self.leaf.append(self.walks.leaves + low)
         self.word.append(len(self.leaf))
-        self.value.append(tree.value[order])
-        self.leaves += len(order)
+        self.walks.add(tree, order)
 
 
 def bit_tables(forest: Forest, data: str) -> tuple[BitShape, list[Array]]:
     """The kernel's shape and its tables in the order of its parameters; `data` is the rows' dtype."""
-    words = _Words()
+    words = _Words(Walks(forest.key))
     for tree in forest.trees:
         words.add(tree)
-    feature, missing = words.slots.tables(forest.key)
-    values = np.concatenate(words.value).astype(forest.value)
+    walks = words.walks
     # A forest of trees without a split has one node that nothing passes.
     slot = np.append(np.concatenate(words.slot), 0).astype(np.int32)
     threshold = np.append(np.concatenate(words.threshold), np.inf).astype(forest.key)
     mask = np.append(np.concatenate(words.mask), -1).astype(np.int32)
-    shape = ForestShape(
-        features=forest.features,
-        slots=len(feature),
-        nodes=len(slot),
-        trees=len(forest.trees),
-        columns=forest.columns,
-        leaves=len(values) if values.ndim > 1 else 0,
-        data=data,
-        key=forest.key,
-        value=forest.value,
-    )
-    where = np.array([tree.column for tree in forest.trees], np.int32)
     begins = [np.array(part, np.int32) for part in (words.first, words.leaf, words.word)]
-    tables = [feature, missing, slot, threshold, mask, *begins, where, values]
-    return BitShape(shape, len(words.leaf), len(values)), [*tables, forest.base.astype(forest.value)]
+    tables = [*walks.slots.tables(forest.key), slot, threshold, mask, *begins, *walks.nodes()]
+    shape = BitShape(walks.shape(forest, data), len(slot), len(words.leaf))
+    return shape, [*tables, *walks.ends(forest)]
 
 
 def _in_order(tree: Tree) -> tuple[Array, Array, Array, Array]:

@@ -1,5 +1,5 @@
-"""The tables of a forest that is walked, for `kernels.trees`: breadth first, the right child behind the left
-one, leaves that lead to themselves."""
+"""The tables of what is walked, for `kernels.tree_frame`: breadth first, the right child behind the left one,
+leaves that lead to themselves."""
 
 from __future__ import annotations
 
@@ -9,35 +9,71 @@ from typing import Any
 import numpy as np
 
 from neo_magics.compiler.frontends.forest import LEAF, Forest, Slots, Tree
-from neo_magics.compiler.kernels.trees import ForestShape
+from neo_magics.compiler.kernels.tree_frame import TREES, ForestShape
 
 Array = np.ndarray[Any, Any]
 
 
 @dataclass
-class _Nodes:
-    """The nodes of all trees in the making."""
+class Walks:
+    """The nodes and leaves of all trees in the making."""
 
+    key: str
     slots: Slots = field(default_factory=Slots)
     slot: list[Array] = field(default_factory=list)
     threshold: list[Array] = field(default_factory=list)
     left: list[Array] = field(default_factory=list)
-    source: list[Array] = field(default_factory=list)
+    leaf: list[Array] = field(default_factory=list)
+    value: list[Array] = field(default_factory=list)
     root: list[int] = field(default_factory=list)
     depth: list[int] = field(default_factory=list)
     count: int = 0
+    leaves: int = 0
 
-    def add(self, tree: Tree, key: str) -> None:
-        """Append `tree` in breadth-first order."""
+    def add(self, tree: Tree, leaves: Array) -> None:
+        """Append `tree` in breadth-first order, its `leaves` (node numbers) in theirs."""
         order, left, depth = _breadth_first(tree)
-        leaf = tree.left[order] == LEAF
+        ends = tree.left[order] == LEAF
+        number = np.zeros(len(tree.left), np.int32)
+        number[leaves] = self.leaves + np.arange(len(leaves))
         self.root.append(self.count)
         self.depth.append(depth)
         self.slot.append(self.slots.places(tree, order))
-        self.threshold.append(np.where(leaf, np.inf, tree.threshold[order]).astype(key))
+        self.threshold.append(np.where(ends, np.inf, tree.threshold[order]).astype(self.key))
         self.left.append(left + self.count)
-        self.source.append(order)
+        self.leaf.append(number[order])
+        self.value.append(tree.value[leaves])
         self.count += len(order)
+        self.leaves += len(leaves)
+
+    def shape(self, forest: Forest, data: str) -> ForestShape:
+        """What the kernels are made for, once all trees are here."""
+        return ForestShape(
+            features=forest.features,
+            slots=len(self.slots.tables(self.key)[0]),
+            nodes=self.count,
+            trees=len(self.root),
+            columns=forest.columns,
+            leaves=self.leaves,
+            vectors=self.value[0].ndim > 1,
+            data=data,
+            key=forest.key,
+            value=forest.value,
+        )
+
+    def nodes(self) -> list[Array]:
+        """Slot, threshold, left child, leaf of each node; root of each tree; greatest depth of each four."""
+        padding = -len(self.root) % TREES
+        root = np.array([*self.root, *[self.root[-1]] * padding], np.int32)
+        depth = np.array([*self.depth, *[0] * padding], np.int32)
+        tables = [np.concatenate(part) for part in (self.slot, self.threshold, self.left, self.leaf)]
+        return [*tables, root, depth.reshape(-1, TREES).max(1)]
+
+    def ends(self, forest: Forest) -> list[Array]:
+        """The column of each tree, the values of all leaves, and what the sums begin with."""
+        columns = np.array([tree.column for tree in forest.trees], np.int32)
+        values = np.concatenate(self.value).astype(forest.value)
+        return [columns, values, forest.base.astype(forest.value)]
 
 
 def _breadth_first(tree: Tree) -> tuple[Array, Array, int]:
@@ -60,42 +96,9 @@ def _breadth_first(tree: Tree) -> tuple[Array, Array, int]:
 
 def walk_tables(forest: Forest, data: str) -> tuple[ForestShape, list[Array]]:
     """The kernel's shape and its tables in the order of its parameters; `data` is the rows' dtype."""
-    nodes = _Nodes()
+    walks = Walks(forest.key)
     for tree in forest.trees:
-        nodes.add(tree, forest.key)
-    vectors = bool(forest.trees) and forest.trees[0].value.ndim > 1
-    feature, missing = nodes.slots.tables(forest.key)
-    shared = [feature, missing, *(np.concatenate(part) for part in (nodes.slot, nodes.threshold, nodes.left))]
-    root, depth = np.array(nodes.root, np.int32), np.array(nodes.depth, np.int32)
-    base = forest.base.astype(forest.value)
-    if vectors:
-        where, values = _leaf_vectors(forest, nodes)
-    else:
-        where = np.array([tree.column for tree in forest.trees], np.int32)
-        values = _leaf_numbers(forest, nodes)
-    shape = ForestShape(
-        features=forest.features,
-        slots=len(feature),
-        nodes=nodes.count,
-        trees=len(forest.trees),
-        columns=forest.columns,
-        leaves=len(values) if vectors else 0,
-        data=data,
-        key=forest.key,
-        value=forest.value,
-    )
-    return shape, [*shared, where, values, root, depth, base]
-
-
-def _leaf_numbers(forest: Forest, nodes: _Nodes) -> Array:
-    parts = [tree.value[order] for tree, order in zip(forest.trees, nodes.source, strict=True)]
-    return np.concatenate(parts).astype(forest.value)
-
-
-def _leaf_vectors(forest: Forest, nodes: _Nodes) -> tuple[Array, Array]:
-    """For each node the row of its vector in the table of leaves (0 for the others), and that table."""
-    pairs = list(zip(forest.trees, nodes.source, strict=True))
-    leaf = np.concatenate([tree.left[order] == LEAF for tree, order in pairs])
-    values = np.concatenate([tree.value[order][tree.left[order] == LEAF] for tree, order in pairs])
-    number = np.where(leaf, np.cumsum(leaf) - 1, 0)
-    return number.astype(np.int32), values.astype(forest.value)
+        walks.add(tree, np.flatnonzero(tree.left == LEAF))
+    depth = np.array(walks.depth, np.int32)
+    tables = [*walks.slots.tables(forest.key), *walks.nodes(), depth, *walks.ends(forest)]
+    return walks.shape(forest, data), tables

@@ -8,7 +8,7 @@ from typing import Any
 
 from tvm.script import tirx as T
 
-from neo_magics.compiler.kernels.trees import ROWS
+from neo_magics.compiler.kernels.tree_frame import ROWS
 
 BITS = 32  # categories of a word
 

@@ -11,122 +11,164 @@ once, and neither a load that waits for another one nor a gather.
 
 A tree with more leaves has several words, each with its own nodes and those above it on whose left side it
 is. They come from right to left, and a word in which a bit is left overrides those before it.
+
+Asking costs the same for one row as for sixteen: a few rows walk instead.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from tvm.script import tirx as T
 
-from neo_magics.compiler.kernels.trees import ROWS, ForestShape, add_number, largest, sizes_of
+from neo_magics.compiler.kernels.tree_frame import (
+    ROWS,
+    TREES,
+    ForestShape,
+    Leaves,
+    Nodes,
+    Slots,
+    block_rows,
+    read_rows,
+    walk_few,
+    write_rows,
+)
 
 BITS = 32  # leaves of a word
 LANES = 16  # rows of one vector
+FEW = 2  # rows that walk instead
+TOGETHER = 2 * LANES  # rows that one thread takes alone: waking another costs more
 ALL = -1
 
 
 @dataclass(frozen=True)
 class BitShape:
-    """Sizes that the kernel is made for: the forest's, where `nodes` counts a node once per word; all words
-    and all leaves."""
+    """Sizes that the kernel is made for: the forest's, the nodes that are asked (one counts once per word it
+    is in), and all words."""
 
     forest: ForestShape
+    asked: int
     words: int
-    leaves: int
+
+
+class Words(NamedTuple):
+    """Buffers over the nodes that are asked, over words, and the first word of each tree."""
+
+    slot: Any
+    threshold: Any
+    mask: Any
+    first: Any
+    leaf: Any
+    word: Any
 
 
 def bits_kernel(sizes: BitShape) -> Any:
     """The PrimFunc (rows, features) → (rows, columns) for any number of rows.
 
-    Its parameters: x; feature and missing of each slot; slot, threshold and mask of each node; the first node
-    of each word and the number of its first leaf; the first word of each tree; `where` and `values` as those
-    of `forest_kernel`, by leaf; base; out.
+    Its parameters: x; feature and missing of each slot; slot, threshold and mask of each node that is asked;
+    the first of them of each word and the number of its first leaf; the first word of each tree; what is
+    walked and the leaves as those of `forest_kernel`, without the depths; out.
     """
-    shape, words = sizes.forest, sizes.words
-    features, slots, nodes, trees, columns = sizes_of(shape)
-    data, key, value_type, vectors = shape.data, shape.key, shape.value, bool(shape.leaves)
-    entries = (sizes.leaves, columns) if vectors else (sizes.leaves,)
-    limit, add_leaf = largest(key), _add_row if vectors else add_number
-    row_stride, column_stride = (columns, 1) if vectors else (1, ROWS)
+    shape, asked, words = sizes.forest, sizes.asked, sizes.words
 
     @T.prim_func(s_tir=True, private=True)
     def forest(
         px: T.handle,
-        feature: T.Buffer((slots,), "int32"),
-        missing: T.Buffer((slots,), key),
-        slot: T.Buffer((nodes,), "int32"),
-        threshold: T.Buffer((nodes,), key),
-        mask: T.Buffer((nodes,), "int32"),
+        feature: T.Buffer((shape.slots,), "int32"),
+        missing: T.Buffer((shape.slots,), shape.key),
+        asked_slot: T.Buffer((asked,), "int32"),
+        asked_threshold: T.Buffer((asked,), shape.key),
+        mask: T.Buffer((asked,), "int32"),
         first: T.Buffer((words + 1,), "int32"),
-        leaf: T.Buffer((words,), "int32"),
-        word: T.Buffer((trees + 1,), "int32"),
-        where: T.Buffer((trees,), "int32"),
-        values: T.Buffer(entries, value_type),
-        base: T.Buffer((columns,), value_type),
+        first_leaf: T.Buffer((words,), "int32"),
+        word: T.Buffer((shape.trees + 1,), "int32"),
+        slot: T.Buffer((shape.nodes,), "int32"),
+        threshold: T.Buffer((shape.nodes,), shape.key),
+        left: T.Buffer((shape.nodes,), "int32"),
+        leaf: T.Buffer((shape.nodes,), "int32"),
+        root: T.Buffer((shape.groups * TREES,), "int32"),
+        deepest: T.Buffer((shape.groups,), "int32"),
+        column: T.Buffer((shape.trees,), "int32"),
+        value: T.Buffer(shape.values, shape.value),
+        base: T.Buffer((shape.columns,), shape.value),
         pout: T.handle,
     ):
         T.func_attr({"tirx.noalias": True, "op_pattern": 8})
         n = T.int64()
-        x = T.match_buffer(px, (n, features), data)
-        out = T.match_buffer(pout, (n, columns), value_type)
-        for block in T.parallel((n + ROWS - 1) // ROWS):
-            seen = T.alloc_buffer((slots * ROWS,), key, scope="local")
-            total = T.alloc_buffer((columns * ROWS,), value_type, scope="local")
-            bits = T.alloc_buffer((ROWS,), "int32", scope="local")
-            found = T.alloc_buffer((ROWS,), "int32", scope="local")
-            count: T.int64 = T.min(n - block * ROWS, T.int64(ROWS))
-            for r in T.serial(count):
-                for s in T.serial(slots):
-                    given = T.Cast(key, x[block * ROWS + r, feature[s]])
-                    seen[s * ROWS + r] = T.if_then_else(T.isnan(given), missing[s], T.min(given, limit))
-                for c in T.serial(columns):
-                    total[r * row_stride + c * column_stride] = base[c]
-            for t in T.serial(trees):
-                for w in T.serial(word[t], word[t + 1]):
-                    if count > ROWS - LANES:
-                        _ask(bits, found, seen, slot, threshold, mask, first, leaf, w, 0, ROWS // LANES)
-                    else:
-                        for part in T.serial((count + LANES - 1) // LANES):
-                            _ask(bits, found, seen, slot, threshold, mask, first, leaf, w, part * LANES, 1)
-                for r in T.serial(count):
-                    add_leaf(total, values, where, t, found[r], r, columns)
-            for r in T.serial(count):
-                for c in T.serial(columns):
-                    out[block * ROWS + r, c] = total[r * row_stride + c * column_stride]
+        x = T.match_buffer(px, (n, shape.features), shape.data)
+        out = T.match_buffer(pout, (n, shape.columns), shape.value)
+        slots, leaves = Slots(feature, missing), Leaves(column, value, base)
+        nodes = Nodes(slot, threshold, left, leaf, root, deepest)
+        parts = Words(asked_slot, asked_threshold, mask, first, first_leaf, word)
+        if n <= FEW:
+            _walk(x, out, n, slots, nodes, leaves, shape)
+        elif n <= TOGETHER:
+            _block(x, out, T.int64(0), n, slots, parts, leaves, shape)
+        else:
+            size: T.int64 = block_rows(n, LANES)
+            for block in T.parallel((n + size - 1) // size):
+                rows: T.int64 = T.min(n - block * size, size)
+                _block(x, out, block * size, rows, slots, parts, leaves, shape)
 
     return forest
 
 
 @T.macro
-def _ask(bits, found, seen, slot, threshold, mask, first, leaf, w, begin, parts):
-    """The leaves of `parts` vectors of rows from row `begin` on, where they are in word `w`."""
+def _walk(x, out, count, slots, nodes, leaves, shape):
+    seen = T.alloc_buffer((shape.slots * ROWS,), shape.key, scope="local")
+    total = T.alloc_buffer((shape.columns * ROWS,), shape.value, scope="local")
+    at = T.alloc_buffer((TREES,), "int32", scope="local")
+    read_rows(x, slots, leaves, seen, total, 0, count, shape)
+    walk_few(at, nodes, leaves, seen, total, count, shape)
+    write_rows(out, total, 0, count, shape)
+
+
+@T.macro
+def _ask(bits, found, seen, words, w, parts):
+    """The leaves of `parts` vectors of rows, where they are in word `w`."""
     for part in T.unroll(parts):
         for lane in T.vectorized(LANES):
             bits[part * LANES + lane] = ALL
-    for node in T.serial(first[w + 1] - first[w]):
+    for node in T.serial(words.first[w + 1] - words.first[w]):
         for part in T.unroll(parts):
             for lane in T.vectorized(LANES):
                 bits[part * LANES + lane] = T.bitwise_and(
                     bits[part * LANES + lane],
                     T.Select(
-                        seen[slot[first[w] + node] + begin + part * LANES + lane]
-                        > threshold[first[w] + node],
-                        mask[first[w] + node],
+                        seen[words.slot[words.first[w] + node] + part * LANES + lane]
+                        > words.threshold[words.first[w] + node],
+                        words.mask[words.first[w] + node],
                         ALL,
                     ),
                 )
     for part in T.unroll(parts):
         for lane in T.vectorized(LANES):
-            found[begin + part * LANES + lane] = T.Select(
+            found[part * LANES + lane] = T.Select(
                 bits[part * LANES + lane] != 0,
-                leaf[w] + T.clz(bits[part * LANES + lane]),
-                found[begin + part * LANES + lane],
+                words.leaf[w] + T.clz(bits[part * LANES + lane]),
+                found[part * LANES + lane],
             )
 
 
 @T.macro
-def _add_row(total, values, _where, _tree, leaf, row, columns):
-    for c in T.serial(columns):
-        total[row * columns + c] = total[row * columns + c] + values[leaf, c]
+def _block(x, out, first, rows, slots, words, leaves, shape):
+    seen = T.alloc_buffer((shape.slots * ROWS,), shape.key, scope="local")
+    total = T.alloc_buffer((shape.columns * ROWS,), shape.value, scope="local")
+    bits = T.alloc_buffer((ROWS,), "int32", scope="local")
+    found = T.alloc_buffer((ROWS,), "int32", scope="local")
+    count: T.int64 = rows
+    read_rows(x, slots, leaves, seen, total, first, count, shape)
+    for t in T.serial(shape.trees):
+        for w in T.serial(words.word[t], words.word[t + 1]):
+            if count > 3 * LANES:
+                _ask(bits, found, seen, words, w, 4)
+            elif count > 2 * LANES:
+                _ask(bits, found, seen, words, w, 3)
+            elif count > LANES:
+                _ask(bits, found, seen, words, w, 2)
+            else:
+                _ask(bits, found, seen, words, w, 1)
+        for r in T.serial(count):
+            shape.add_leaf(total, leaves, t, found[r], r, shape.columns)
+    write_rows(out, total, first, count, shape)
