@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import tempfile
 import time
 import warnings
@@ -13,6 +14,7 @@ from typing import Any
 import neo_magics
 from neo_magics.client import Backend
 from neo_magics.errors import InputError, JobFailedError, NeoMagicsError
+from neo_magics.settings import TENSORFLOW_PYTHON
 from tests.zoo.entry import Entry
 
 PASSED, REFUSED, WRONG, FAILED, SKIPPED = "passed", "refused", "wrong", "failed", "skipped"
@@ -23,9 +25,10 @@ _OURS = "ServerError"  # a failure that nobody meant: a crash, a bug
 class Outcome:
     """`status` is one of the five above; `expected` whether it is what the entry says.
 
-    `why` is the reason where it did not pass. `difference` is the largest absolute one that the job's
-    verification found, `free` whether the number of rows stays free. `before_ms` and `after_ms` are medians
-    where they were measured: of the framework itself and of the compiled model.
+    `why` is the reason where it did not pass. `given` is "archive" for files as Neo takes them, else
+    "object". `difference` is the largest absolute one that the job's verification found, `relative` the same
+    as a share of the largest output, `free` whether the number of rows stays free. `before_ms` and
+    `after_ms` are medians where they were measured: of the framework itself and of the compiled model.
     """
 
     framework: str
@@ -34,7 +37,9 @@ class Outcome:
     expected: bool
     why: str = ""
     data: str = ""
+    given: str = ""
     difference: float | None = None
+    relative: float | None = None
     reference: str = ""
     free: bool | None = None
     seconds: float = 0.0
@@ -57,6 +62,8 @@ def outcome(entry: Entry, backend: Backend, measure_seconds: float = 0.0) -> Out
 
 
 def _installed(name: str) -> bool:
+    if name == "tensorflow" and os.environ.get(TENSORFLOW_PYTHON):
+        return True
     try:
         return importlib.util.find_spec(name) is not None
     except ModuleNotFoundError:  # of the package around it
@@ -73,7 +80,9 @@ def _compiled(entry: Entry, backend: Backend, folder: Path, measure_seconds: flo
         return _ended(entry, REFUSED if isinstance(error, InputError) else FAILED, str(error))
     except Exception as error:  # noqa: BLE001 - the zoo reports it and goes on
         return _ended(entry, FAILED, f"{type(error).__name__}: {error}")
-    return _passed(entry, job, measure_seconds)
+    result = _passed(entry, job, measure_seconds)
+    result.given = "archive" if isinstance(given.model, str | Path) else "object"
+    return result
 
 
 def _kind(error: JobFailedError) -> str:
@@ -91,6 +100,7 @@ def _passed(entry: Entry, job: Any, measure_seconds: float) -> Outcome:
     result.inputs = [str(spec) for spec in inputs]
     result.free = any(isinstance(spec.shape[0], str) for spec in inputs if spec.shape)
     result.difference = float(checked["max_abs_difference"])
+    result.relative = float(checked["max_rel_difference"])
     result.reference = str(checked["reference"])
     if measure_seconds:
         comparison = job.compare(seconds=measure_seconds)

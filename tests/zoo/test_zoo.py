@@ -40,6 +40,19 @@ def test_what_nobody_expected_counts_as_failed(settings: Any) -> None:
     assert "| NONE | 0 | 1 | 0 | 0 | 0 |" in table([result])
 
 
+def test_several_runs_become_one_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    common = {"framework": "A", "status": "passed", "expected": True}
+    first = {**common, "name": "x", "given": "object", "free": True, "relative": 2e-7}
+    other = {**common, "name": "y", "given": "archive", "free": False, "relative": 3e-6}
+    timed = {**first, "before_ms": 3.0, "after_ms": 2.0}
+    refused = {**common, "framework": "B", "name": "z", "status": "refused"}
+    for name, content in (("1", [first, other]), ("2", [timed, refused])):
+        (tmp_path / name).write_text(json.dumps(content))
+    assert main(["--tabulate", str(tmp_path / "1"), str(tmp_path / "2")]) == 0
+    rows = capsys.readouterr().out.splitlines()[2:]
+    assert rows == ["| A | 2 | yes | yes | 1 of 2 | 3e-06 | 1.5 × (1.5 to 1.5) |"]
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_models_that_ci_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -48,7 +48,14 @@ def _recurrent(_folder: Path) -> Given:
     return Given(model, {"input_shape": {"x": [2, 12, 5]}})
 
 
+def _file(folder: Path) -> Given:
+    given = _images(folder)
+    given.model.save(folder / "model.keras")
+    return Given(folder / "model.keras", given.options)
+
+
 ENTRIES = [
     Entry("KERAS", "images", _images, _NEEDS, quick=True),
     Entry("KERAS", "recurrent", _recurrent, _NEEDS),
+    Entry("KERAS", "file", _file, _NEEDS),
 ]

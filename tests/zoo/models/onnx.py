@@ -19,4 +19,15 @@ def _magika(_folder: Path) -> Given:
     return Given(model, {"inputs": {"bytes": content.astype(np.int32)[None, :]}})
 
 
-ENTRIES = [Entry("ONNX", "magika", _magika, ("magika",), data="shipped by magika", quick=True)]
+def _proto(folder: Path) -> Given:
+    import onnx
+
+    given = _magika(folder)
+    return Given(onnx.load(given.model), given.options)
+
+
+_DATA = "shipped by magika"
+ENTRIES = [
+    Entry("ONNX", "magika", _magika, ("magika",), data=_DATA, quick=True),
+    Entry("ONNX", "magika_proto", _proto, ("magika",), data=_DATA),
+]

@@ -28,4 +28,26 @@ def _small(name: str) -> Any:
     return make
 
 
-ENTRIES = [Entry("PYTORCH", name, _small(name), ("torch",), quick=name in _QUICK) for name in _NAMES]
+def _exported(folder: Path) -> Given:
+    import torch
+
+    given = _small("residual")(folder)
+    x = given.options["inputs"]
+    args = tuple(x.values()) if isinstance(x, dict) else tuple(x) if isinstance(x, list | tuple) else (x,)
+    torch.export.save(torch.export.export(given.model, args), folder / "model.pt2")
+    return Given(folder / "model.pt2", given.options)
+
+
+def _scripted(folder: Path) -> Given:
+    import torch
+
+    given = _small("residual")(folder)
+    torch.jit.save(torch.jit.script(given.model), folder / "model.pth")
+    return Given(folder / "model.pth", given.options)
+
+
+ENTRIES = [
+    *(Entry("PYTORCH", name, _small(name), ("torch",), quick=name in _QUICK) for name in _NAMES),
+    Entry("PYTORCH", "exported", _exported, ("torch",)),
+    Entry("PYTORCH", "torchscript", _scripted, ("torch",)),
+]

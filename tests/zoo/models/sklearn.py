@@ -86,6 +86,23 @@ def _columns() -> Any:
     )
 
 
+def _file(folder: Path) -> Given:
+    import skops.io
+
+    given = _fitted("breast_cancer", _forest)(folder)
+    skops.io.dump(given.model, folder / "model.skops")
+    return Given(folder / "model.skops", given.options)
+
+
+def _categories(_folder: Path) -> Given:
+    from sklearn.ensemble import HistGradientBoostingRegressor
+
+    rng = np.random.default_rng(0)
+    x = np.column_stack([rng.random(900), rng.integers(0, 40, 900)])
+    model = HistGradientBoostingRegressor(max_iter=20, categorical_features=[1])
+    return Given(model.fit(x, x[:, 1] % 3 * x[:, 0]), {"inputs": x})
+
+
 def _entry(name: str, make: Any, **more: Any) -> Entry:
     return Entry("SKLEARN", name, make, ("sklearn", "skops"), **{"data": _DATA, **more})
 
@@ -98,5 +115,7 @@ ENTRIES = [
     *(_entry(name, _fitted("digits", _scaled(name))) for name in ("logistic", "svc", "neighbours", "mlp")),
     _entry("bayes", _fitted("wine", _bayes)),
     _entry("stacked", _fitted("wine", _stacked)),
+    _entry("file", _file),
+    _entry("categories", _categories, data="trained on made-up categories"),
     _entry("columns", _fitted("diabetes", _columns), quick=True),
 ]

@@ -33,6 +33,7 @@ def _shipped(package: str, name: str, **more: Any) -> Entry:
 
 
 ENTRIES = [
+    Entry("TFLITE", "bytes", lambda _folder: Given((_FILES / "cnn.tflite").read_bytes()), _NEEDS),
     Entry("TFLITE", "cnn", _file("cnn"), _NEEDS, quick=True),
     Entry("TFLITE", "cnn_fp16", _file("cnn_fp16"), _NEEDS),
     Entry("TFLITE", "cnn_int8", _file("cnn_int8"), _NEEDS, quick=True),

@@ -77,7 +77,7 @@ ENTRIES = [
     _entry("binary", _fitted("XGBClassifier", "breast_cancer")),
     _entry("digits", _fitted("XGBClassifier", "digits")),
     _entry("dart", _fitted("XGBRegressor", "diabetes", booster="dart", rate_drop=0.2)),
-    _entry("linear", _fitted("XGBRegressor", "diabetes", booster="gblinear"), refused="gblinear"),
+    _entry("linear", _fitted("XGBRegressor", "diabetes", booster="gblinear")),
     _entry("forest", _fitted("XGBRFClassifier", "iris")),
     _entry("ranking", _fitted("XGBRegressor", "diabetes", objective="count:poisson")),
     _entry("missing_values", _holes),
