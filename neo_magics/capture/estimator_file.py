@@ -24,6 +24,8 @@ _HARMLESS = (
     "sklearn.feature_selection._",
     "sklearn.utils._bunch.Bunch",
     "sklearn._loss.",
+    "sklearn.utils.validation.check_array",
+    "functools.partial",  # holds a function, which is listed by its own name
 )
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _SCHEMA = "schema.json"

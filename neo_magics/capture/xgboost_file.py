@@ -45,6 +45,12 @@ def estimator_kind(booster: Any) -> str:
     return str(json.loads(text).get("_estimator_type", "")) if text else ""
 
 
+def is_linear(booster: Any) -> bool:
+    """Whether it is a gblinear, which has weights in place of trees."""
+    learner = json.loads(booster.save_config())["learner"]
+    return bool(learner["gradient_booster"]["name"] == "gblinear")
+
+
 def used_rounds(booster: Any) -> int:
     """The boosting rounds that a prediction uses: an estimator stops at the best, a Booster uses all."""
     rounds = int(booster.num_boosted_rounds())

@@ -32,6 +32,10 @@ from neo_magics.errors import InputError
 KEY = "float64"
 _CATEGORICAL, _DEFAULT_LEFT = 1, 2  # bits of decision_type; the next two say what is missing
 _NONE, _ZERO = 0, 1
+_INSTEAD = {  # what to do about what is refused
+    "zero_as_missing": "Train with zero_as_missing=False, and give NaN for what is missing.",
+    "linear trees": "Train with linear_tree=False.",
+}
 _SOFTMAX, _SIGMOID, _EXP = (
     ("multiclass",),
     ("binary", "multiclassova", "cross_entropy"),
@@ -95,7 +99,9 @@ def _check(head: Mapping[str, str], sections: list[dict[str, str]]) -> None:
         for what in (name for name, here in found.items() if here):
             missing.setdefault(what, []).append(f"tree {number}")
     if missing:
-        raise unsupported("LightGBM", missing)
+        raise unsupported(
+            "LightGBM", missing, " ".join(_INSTEAD[each] for each in missing if each in _INSTEAD)
+        )
 
 
 def _forest(head: Mapping[str, str], sections: list[dict[str, str]]) -> Forest:

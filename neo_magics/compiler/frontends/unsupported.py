@@ -9,14 +9,19 @@ from neo_magics.errors import UnsupportedOperatorsError
 _SHOWN = 3  # places named per operator
 
 
-def unsupported(framework: str, missing: Mapping[str, Sequence[str]]) -> UnsupportedOperatorsError:
-    """All operators of `missing` at once; its values say where in the model each of them is."""
+def unsupported(
+    framework: str, missing: Mapping[str, Sequence[str]], hint: str = ""
+) -> UnsupportedOperatorsError:
+    """All operators of `missing` at once; its values say where in the model each of them is.
+
+    `hint` is what to do, where more is known than that they have to go.
+    """
     names = ", ".join(sorted(missing))
     places = "; ".join(f"{name} in {_some(where)}" for name, where in sorted(missing.items()) if any(where))
     return UnsupportedOperatorsError(
         f"TVM cannot convert {framework} model. Please make sure the framework you selected is correct. "
         f"The following operators are not implemented: {{{names}}}" + (f" ({places})." if places else "."),
-        hint="Replace them in the model, or run those parts outside of it.",
+        hint=hint or "Replace them in the model, or run those parts outside of it.",
         operators=sorted(missing),
         places={name: [place for place in where if place] for name, where in missing.items()},
     )

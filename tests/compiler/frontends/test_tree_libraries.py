@@ -12,7 +12,7 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, loa
 
 from neo_magics.capture import capture
 from neo_magics.errors import InputError, UnsupportedOperatorsError
-from tests.compiler.frontends.oracle import agrees, imported
+from tests.compiler.frontends.oracle import agrees, imported, run
 
 lightgbm = pytest.importorskip("lightgbm")
 
@@ -62,6 +62,31 @@ def test_lightgbm_classifiers(load: Any, objective: str | None) -> None:
     agrees(model, x, tolerance=TIGHT)
 
 
+@pytest.mark.parametrize("keep", [False, True], ids=["trimmed", "kept"])
+def test_lightgbm_that_stopped_early_stops_there(keep: bool, tmp_path: Path) -> None:
+    model = lightgbm.train(
+        {"verbose": -1, "num_threads": 1, "learning_rate": 0.9},
+        lightgbm.Dataset(X[:200], Y[:200]),
+        40,
+        valid_sets=[lightgbm.Dataset(X[200:], Y[200:])],
+        callbacks=[lightgbm.early_stopping(2, verbose=False)],
+        keep_training_booster=keep,
+    )
+    assert model.best_iteration < (model.current_iteration() if keep else 40)
+    capture(model, inputs=X).unpack_into(tmp_path)
+    got = run(imported(tmp_path, "SKLEARN"), {"input": X})["prediction"]
+    np.testing.assert_allclose(got, model.predict(X), rtol=TIGHT)
+
+
+@pytest.mark.parametrize("objective", ["lambdarank", "rank_xendcg"])
+def test_lightgbm_s_ranking(objective: str, tmp_path: Path) -> None:
+    model = lightgbm.LGBMRanker(objective=objective, n_estimators=6, n_jobs=1, verbose=-1)
+    model.fit(X, (Y > 140).astype(int) + (Y > 220), group=[13] * 34)
+    capture(model, inputs=X).unpack_into(tmp_path)
+    got = run(imported(tmp_path, "SKLEARN"), {"input": X})["prediction"]
+    np.testing.assert_allclose(got, model.predict(X), rtol=TIGHT, atol=TIGHT)
+
+
 def test_lightgbm_with_splits_by_category() -> None:
     rng = np.random.default_rng(0)
     x = np.column_stack([rng.integers(0, 70, 900), rng.random(900), rng.integers(0, 5, 900)])
@@ -77,8 +102,9 @@ def test_lightgbm_with_splits_by_category() -> None:
 def test_lightgbm_is_refused_by_name_where_it_cannot_be_compiled(tmp_path: Path) -> None:
     model = boosted(linear_tree=True)
     capture(model).unpack_into(tmp_path)
-    with pytest.raises(UnsupportedOperatorsError, match="linear trees in tree 0"):
+    with pytest.raises(UnsupportedOperatorsError, match="linear trees in tree 0") as caught:
         imported(tmp_path, "SKLEARN")
+    assert caught.value.hint == "Train with linear_tree=False."
 
 
 @pytest.mark.parametrize("share", [0.2, 0.7])

@@ -12,8 +12,8 @@ import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 
 from neo_magics.capture import capture
-from neo_magics.errors import CaptureError, InputError, UnsupportedOperatorsError, UntrustedPickleError
-from tests.compiler.frontends.oracle import agrees, imported
+from neo_magics.errors import CaptureError, InputError, UntrustedPickleError
+from tests.compiler.frontends.oracle import agrees
 
 xgboost = pytest.importorskip("xgboost")
 
@@ -159,13 +159,6 @@ def test_splits_by_category(one_hot: int) -> None:
     for rows in (x, np.where(rng.random(x.shape) < 0.5, odd, x)):
         agrees(model, rows.astype("float32"), tolerance=EXACT)
         agrees(model, rows, tolerance=EXACT)
-
-
-def test_a_linear_booster_is_refused_by_name(tmp_path: Path) -> None:
-    model = xgboost.train({"nthread": 1, "booster": "gblinear"}, xgboost.DMatrix(X, Y), 2)
-    capture(model).unpack_into(tmp_path)
-    with pytest.raises(UnsupportedOperatorsError, match="booster gblinear"):
-        imported(tmp_path, "XGBOOST")
 
 
 def test_wrong_widths_and_broken_files_say_what_was_expected(tmp_path: Path) -> None:

@@ -1,4 +1,8 @@
-"""Nearest neighbours by comparing with all of them."""
+"""Nearest neighbours by comparing with all of them.
+
+Where several are equally far away and not all of them are among the nearest, the first of the training data
+count. scikit-learn takes any, by the layout of its trees: such rows can differ by one neighbour's share.
+"""
 
 from __future__ import annotations
 

@@ -169,20 +169,35 @@ def _is_number(categories: Any) -> bool:
 
 
 def encode_ordinal(graph: Graph, model: Any, x: Any) -> Any:
-    """OrdinalEncoder over numbers: the place among the sorted categories."""
+    """OrdinalEncoder over numbers: the place among the sorted categories, or what an unknown or a missing
+    value is encoded as."""
+    unknown = model.unknown_value if model.handle_unknown == "use_encoded_value" else 0.0
     parts = []
     for number, categories in enumerate(model.categories_):
         column = graph.cast(graph.columns(x, number, number + 1), WIDE)
-        same = graph.emit(relax.op.equal(column, graph.const(np.asarray(categories)[None], WIDE)))
-        places = graph.const(np.arange(len(categories))[:, None], WIDE)
-        parts.append(graph.emit(relax.op.matmul(graph.cast(same, WIDE), places)))
+        found = np.asarray(categories, np.float64)
+        known = found[~np.isnan(found)]
+        same = graph.cast(graph.emit(relax.op.equal(column, graph.const(known[None], WIDE))), WIDE)
+        place = graph.emit(relax.op.matmul(same, graph.const(np.arange(len(known))[:, None], WIDE)))
+        any_same = graph.emit(relax.op.sum(same, 1, keepdims=True))
+        place = _where(graph, graph.emit(relax.op.greater(any_same, graph.const(0.5, WIDE))), place, unknown)
+        if len(known) < len(found):
+            lacking = graph.emit(relax.op.isnan(column))
+            place = graph.emit(relax.op.where(lacking, graph.const(model.encoded_missing_value, WIDE), place))
+        parts.append(place)
     return graph.emit(relax.op.concat(parts, 1))
 
 
+def _where(graph: Graph, condition: Any, value: Any, other: float) -> Any:
+    return graph.emit(relax.op.where(condition, value, graph.const(other, WIDE)))
+
+
 def ordinal_problems(model: Any) -> list[str]:
-    """As for OneHotEncoder."""
-    found = [] if all(_is_number(c) for c in model.categories_) else ["categories that are no numbers"]
-    return found + ([f"handle_unknown={model.handle_unknown!r}"] if model.handle_unknown != "error" else [])
+    """Texts cannot be given to a compiled model; rare categories have places of their own."""
+    numbers = all(np.asarray(categories).dtype.kind in "iuf" for categories in model.categories_)
+    found = [] if numbers else ["categories that are no numbers"]
+    rare = getattr(model, "infrequent_categories_", None) if model._infrequent_enabled else None
+    return found + (["infrequent categories"] if rare and any(c is not None for c in rare) else [])
 
 
 def pass_on(_graph: Graph, _model: Any, x: Any) -> Any:

@@ -9,6 +9,7 @@ from neo_magics.compiler.frontends.estimators import (
     composites,
     discriminants,
     ensembles,
+    histograms,
     linear,
     neighbours,
     preprocessing,
@@ -17,7 +18,7 @@ from neo_magics.compiler.frontends.estimators import (
 from neo_magics.compiler.frontends.tabular import Graph
 from neo_magics.compiler.frontends.unsupported import unsupported
 
-_FAMILIES = (trees, linear, discriminants, neighbours, preprocessing, composites, ensembles)
+_FAMILIES = (trees, histograms, linear, discriminants, neighbours, preprocessing, composites, ensembles)
 
 
 def convert(graph: Graph, model: Any, x: Any) -> Any:

@@ -1,7 +1,7 @@
 """Decision trees and everything made of them.
 
-A tree compares float32 values with float64 thresholds, histogram-based boosting float64 with float64; both go
-left where x <= threshold. Sums are float64, in the order of the trees.
+A tree compares float32 values with float64 thresholds and goes left where x <= threshold. Sums are float64,
+in the order of the trees. Histogram-based boosting is in `histograms`.
 """
 
 from __future__ import annotations
@@ -70,21 +70,6 @@ def classify_boosting(graph: Graph, model: Any, x: Any) -> Classes:
     return Classes(positive_place(graph, sums, inclusive=True), probability)
 
 
-def regress_histogram(graph: Graph, model: Any, x: Any) -> Any:
-    """HistGradientBoostingRegressor."""
-    sums = _histogram(graph, model, x)
-    return graph.emit(relax.op.exp(sums)) if model.loss in ("poisson", "gamma") else sums
-
-
-def classify_histogram(graph: Graph, model: Any, x: Any) -> Classes:
-    """HistGradientBoostingClassifier."""
-    sums = _histogram(graph, model, x)
-    if graph.width(sums) > 1:
-        return most_probable(graph, graph.emit(relax.op.nn.softmax(sums, 1)))
-    probability = two_columns(graph, graph.emit(relax.op.sigmoid(sums)))
-    return Classes(positive_place(graph, sums, inclusive=True), probability)
-
-
 def _sums(graph: Graph, models: Sequence[Any], x: Any) -> Any:
     trees = [_tree(model.tree_) for model in models]
     width = 1 if trees[0].value.ndim == 1 else trees[0].value.shape[1]
@@ -140,36 +125,6 @@ def boosting_problems(model: Any) -> list[str]:
     return [] if known else [f"init={type(model.init_).__name__}"]
 
 
-def _histogram(graph: Graph, model: Any, x: Any) -> Any:
-    columns = model.n_trees_per_iteration_
-    trees = [
-        _histogram_tree(predictor.nodes, column)
-        for predictors in model._predictors
-        for column, predictor in enumerate(predictors)
-    ]
-    base = np.broadcast_to(np.asarray(model._baseline_prediction, np.float64).reshape(-1), (columns,))
-    return emit_forest(graph, Forest(trees, graph.width(x), base, WIDE, WIDE), x)
-
-
-def _histogram_tree(nodes: Any, column: int) -> Tree:
-    leaf = nodes["is_leaf"].astype(bool)
-    return Tree(
-        left=np.where(leaf, -1, nodes["left"].astype(np.int64)),
-        right=np.where(leaf, -1, nodes["right"].astype(np.int64)),
-        feature=nodes["feature_idx"].astype(np.int64),
-        threshold=at_most(np.where(leaf, 0.0, nodes["num_threshold"]), WIDE),
-        missing=np.where(nodes["missing_go_to_left"].astype(bool), MISSING_LEFT, MISSING_RIGHT),
-        value=np.asarray(nodes["value"], np.float64),
-        column=column,
-    )
-
-
-def histogram_problems(model: Any) -> list[str]:
-    """Splits by category are refused."""
-    categorical = model.is_categorical_
-    return ["categorical features"] if categorical is not None and np.any(categorical) else []
-
-
 CONVERTERS: dict[str, Any] = {
     "DecisionTreeRegressor": regress_tree,
     "ExtraTreeRegressor": regress_tree,
@@ -181,12 +136,8 @@ CONVERTERS: dict[str, Any] = {
     "ExtraTreesClassifier": classify_forest,
     "GradientBoostingRegressor": regress_boosting,
     "GradientBoostingClassifier": classify_boosting,
-    "HistGradientBoostingRegressor": regress_histogram,
-    "HistGradientBoostingClassifier": classify_histogram,
 }
 PROBLEMS: dict[str, Any] = {
     "GradientBoostingRegressor": boosting_problems,
     "GradientBoostingClassifier": boosting_problems,
-    "HistGradientBoostingRegressor": histogram_problems,
-    "HistGradientBoostingClassifier": histogram_problems,
 }
