@@ -21,7 +21,7 @@ export class JobsClient {
     return this.#get(this.path(name));
   }
 
-  panel(name: string): Promise<{ html: string }> {
+  panel(name: string): Promise<{ html: string; text: string }> {
     return this.#get(this.path(name, "panel"));
   }
 

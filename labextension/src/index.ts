@@ -13,11 +13,13 @@ import { copyFromPanels } from "./copying.ts";
 import { dragCell } from "./drag.ts";
 import { type Ears, Feed, type Socket } from "./feed.ts";
 import { icon } from "./icon.ts";
+import { mindKernels } from "./kernels.ts";
 import { JobsModel } from "./model.ts";
 import { Command, PLUGIN, SIDEBAR } from "./names.ts";
 import { notebooks } from "./notebooks.ts";
-import { notifyOfEnds } from "./notify.ts";
+import { notifyOfEnds, panelInSight } from "./notify.ts";
 import { Documents } from "./open_documents.ts";
+import { Orphans } from "./orphans.ts";
 import { wordsOf } from "./request.ts";
 import { followSettings, type Wishes } from "./settings.ts";
 import { Sidebar } from "./sidebar.ts";
@@ -94,12 +96,14 @@ function activate(
   notifyOfEnds({
     model,
     wanted: () => wishes.notifications,
-    seen: (name) => !document.hidden && (sidebar.isVisible || documents.shows(name)),
+    seen: (name) => !document.hidden && (sidebar.isVisible || documents.shows(name) || panelInSight(name)),
     say: (text, kind, name) => {
       const actions = [{ label: "Open", callback: () => void documents.open(name) }];
       Notification.emit(text, kind, { autoClose: 10_000, actions });
     },
   });
+
+  mindKernels(tracker, new Orphans({ client, model }));
 
   restorer?.add(sidebar, SIDEBAR);
   void restorer?.restore(documents.tracker, {

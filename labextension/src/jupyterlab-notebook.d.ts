@@ -3,12 +3,15 @@
  * types alone; at run time JupyterLab lends it.
  */
 declare module "@jupyterlab/notebook" {
+  import type { ISessionContext } from "@jupyterlab/apputils";
   import type { Token } from "@lumino/coreutils";
   import type { ISignal } from "@lumino/signaling";
   import type { Widget } from "@lumino/widgets";
+  import type { Outputs } from "./orphans.ts";
 
   interface Cell {
-    model: { sharedModel: { source: string } };
+    /** Only code cells have outputs. */
+    model: { sharedModel: { source: string }; outputs?: Outputs };
   }
 
   interface Notebook extends Widget {
@@ -18,12 +21,15 @@ declare module "@jupyterlab/notebook" {
 
   export interface NotebookPanel extends Widget {
     content: Notebook;
-    sessionContext: unknown;
+    context: { ready: Promise<void> };
+    sessionContext: ISessionContext;
   }
 
   export interface INotebookTracker {
     readonly currentWidget: NotebookPanel | null;
     readonly currentChanged: ISignal<INotebookTracker, NotebookPanel | null>;
+    readonly widgetAdded: ISignal<INotebookTracker, NotebookPanel>;
+    forEach: (act: (panel: NotebookPanel) => void) => void;
   }
 
   export const INotebookTracker: Token<INotebookTracker>;

@@ -79,10 +79,11 @@ export class JobList {
     if (!name) {
       return;
     }
+    const next = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: rows.length - 1 }[event.key];
     if (event.key === "Enter") {
       this.#actions.open(name);
-    } else if (event.key === "ArrowDown" || event.key === "ArrowUp") {
-      rows[at + (event.key === "ArrowDown" ? 1 : -1)]?.focus();
+    } else if (next !== undefined) {
+      rows[next]?.focus();
     } else {
       return;
     }

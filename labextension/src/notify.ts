@@ -5,7 +5,7 @@ import type { JobRow } from "./wire.ts";
 export interface NotifyOptions {
   model: JobsModel;
   wanted: () => boolean;
-  /** Whether the job is in sight: its document, or the list. */
+  /** Whether the job is in sight: its document, its panel, or the list. */
   seen: (name: string) => boolean;
   say: (text: string, kind: "success" | "error" | "warning", name: string) => void;
 }
@@ -15,6 +15,14 @@ export function notifyOfEnds({ model, wanted, seen, say }: NotifyOptions): void 
     if (wanted() && !seen(row.name)) {
       say(sentence(row), KINDS[row.status] ?? "warning", row.name);
     }
+  });
+}
+
+/** Whether a panel of the job can be seen in a notebook. */
+export function panelInSight(name: string): boolean {
+  return [...document.querySelectorAll(".neo-magics .neo-job-name")].some((node) => {
+    const { top, bottom } = node.getBoundingClientRect();
+    return node.textContent === name && node.checkVisibility() && bottom > 0 && top < window.innerHeight;
   });
 }
 

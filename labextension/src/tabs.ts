@@ -62,11 +62,13 @@ export class Tabs {
   }
 
   #key(event: KeyboardEvent): void {
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (step) {
-      const next = this.#buttons[(this.#current + step + this.#buttons.length) % this.#buttons.length];
-      next?.focus();
-      next?.click();
+    const count = this.#buttons.length;
+    const [before, after] = [this.#current + count - 1, this.#current + 1];
+    const next = { ArrowRight: after, ArrowLeft: before, Home: 0, End: count - 1 }[event.key];
+    if (next !== undefined) {
+      const chosen = this.#buttons[next % count];
+      chosen?.focus();
+      chosen?.click();
       event.preventDefault();
     }
   }

@@ -48,8 +48,13 @@ test("keys open and move, the button stops a running job only", () => {
   rows()[0]?.focus();
   const press = (key: string) =>
     document.activeElement?.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+  press("End");
+  press("Home");
   press("ArrowDown");
   press("Enter");
+  press("ArrowDown"); // there is none below
+  press("Home");
+  assert.equal(document.activeElement, rows()[0]);
   const stops = rows().map((row) => row.querySelector("button"));
   assert.deepEqual(
     stops.map((stop) => stop?.hidden),

@@ -7,6 +7,7 @@ Object.assign(globalThis, {
   document: window.document,
   Element: window.Element,
   HTMLElement: window.HTMLElement,
+  DOMParser: window.DOMParser,
 });
 
 export const { KeyboardEvent } = window;

@@ -44,8 +44,9 @@ class Source:
 
     @property
     def place(self) -> str:
-        """The layer, or the operator where the layer has no name."""
-        return self.layer or self.operator
+        """The layer, or the operator where the layer has no name; a mere number needs the layer's class."""
+        numbered = self.layer.rpartition(".")[2].isdecimal()
+        return f"{self.layer} {self.kind}".rstrip() if numbered else self.layer or self.operator
 
 
 @dataclass(frozen=True)

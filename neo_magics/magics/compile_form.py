@@ -55,6 +55,7 @@ class CompileForm:
         self._more.set_title(0, "More options")
         self._line, self._said = ipywidgets.HTML(), ipywidgets.HTML()
         self.button = ipywidgets.Button(description="Compile", button_style="primary", icon="play")
+        self.button.layout.margin = "6px 0 0 0"
         self.button.on_click(lambda _button: self._run())
         self._output = Output(*self._parts())
         self._field("--backend").observe(lambda _change: self._offer(), "value")

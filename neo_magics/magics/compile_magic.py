@@ -17,6 +17,7 @@ from neo_magics.magics.awaiting import is_awaited
 from neo_magics.magics.expressions import resolve
 from neo_magics.magics.models import choose, defined, is_model
 from neo_magics.magics.options import compile_parser, did_you_mean
+from neo_magics.magics.panels import linger
 from neo_magics.magics.words import split
 
 if TYPE_CHECKING:
@@ -61,14 +62,18 @@ class CompileMagic:
         self._check(args)
         if cell is None:
             filed = self._file(self._named(args.value), args)
-            return wait_for(filed, self._owner) if args.wait else filed.value
+            if args.wait:
+                return wait_for(filed, self._owner)
+            linger(self._owner, filed.panel)
+            return filed.value
         code = cells.compile_cell(self._shell, cell)
         if is_awaited(line, cell):
             return self._run_async(code, args)
         if code.is_async:
             raise UsageError("The cell awaits.", hint="Add --wait to the %%compile line.")
         before = dict(self._shell.user_ns)
-        self._file(self._chosen(cells.run(self._shell, code), before, args), args)
+        filed = self._file(self._chosen(cells.run(self._shell, code), before, args), args)
+        linger(self._owner, filed.panel)
         return None
 
     async def _run_async(self, code: cells.CellCode, args: argparse.Namespace) -> None:
@@ -77,6 +82,8 @@ class CompileMagic:
         filed = self._file(self._chosen(last, before, args), args)
         if args.wait:
             await wait_for(filed, self._owner)
+        else:
+            linger(self._owner, filed.panel)
 
     def _check(self, args: argparse.Namespace) -> None:
         from neo_magics.compilation import Target
@@ -112,9 +119,16 @@ class CompileMagic:
             raise UsageError(f"There is no framework {name!r}.", hint=hint)
 
     def _targets(self, args: argparse.Namespace) -> Sequence[str | None]:
+        """The named devices, each once; None stands for --platform."""
         if args.platform:
             return [None]
-        return [name.strip() for name in (args.target or self._owner.target).split(",") if name.strip()]
+        text = self._owner.target if args.target is None else args.target
+        names = dict.fromkeys(name.strip() for name in text.split(",") if name.strip())
+        if not names:
+            raise UsageError(
+                "--target names no device.", hint="Such as: --target local; %neo targets lists all."
+            )
+        return list(names)
 
     def _named(self, text: str) -> Any:
         if is_model(text) and Path(text).exists():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from neo_magics.errors import UsageError
 from neo_magics.job import Job
 from neo_magics.magics.options import did_you_mean
+from neo_magics.magics.panels import linger
 
 if TYPE_CHECKING:
     from neo_magics.client import Backend
@@ -48,7 +49,7 @@ def show(owner: NeoMagics, args: argparse.Namespace) -> None:
         html, text = snapshot(job)
         show_bundle({"text/html": html, "text/plain": text})
         return
-    owner.follow(job, measure=owner.compare)
+    linger(owner, owner.follow(job, measure=owner.compare))
 
 
 def logs(owner: NeoMagics, args: argparse.Namespace) -> None:

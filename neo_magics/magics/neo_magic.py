@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from neo_magics.errors import UsageError
-from neo_magics.magics.options import HelpRequestedError, Parser, did_you_mean
+from neo_magics.magics.options import HelpRequestedError, Parser, amount, count, did_you_mean
 from neo_magics.magics.words import split
 
 if TYPE_CHECKING:
@@ -78,16 +78,19 @@ def _commands() -> tuple[Command, ...]:
     backend = (("--backend",), {"metavar": "NAME", "help": "local, sagemaker or an endpoint URL"})
     status = (("--status",), {"metavar": "STATUS", "help": "only jobs with this status, such as FAILED"})
     contains = (("--name-contains",), {"metavar": "TEXT", "help": "only jobs whose name has this in it"})
-    count = (
+    lines = (
         ("-n", "--lines"),
-        {"type": int, "default": 20, "metavar": "N", "help": "at most N lines (default 20)"},
+        {"type": count, "default": 20, "metavar": "N", "help": "at most N lines (default 20)"},
     )
     given = (("--input",), {"metavar": "VALUE", "help": "inputs: a variable, a tuple or a dict of them"})
     seconds = (
         ("--seconds",),
-        {"type": float, "default": 2.0, "metavar": "S", "help": "how long to measure (default 2)"},
+        {"type": amount, "default": 2.0, "metavar": "S", "help": "how long to measure (default 2)"},
     )
-    threads = (("--threads",), {"type": int, "metavar": "N", "help": "threads (default: one for each core)"})
+    threads = (
+        ("--threads",),
+        {"type": count, "metavar": "N", "help": "threads (default: one for each core)"},
+    )
     model = (("model",), {"nargs": "?", "metavar": "MODEL", "help": "a variable that holds a model"})
     every = (
         ("--all",),
@@ -98,11 +101,11 @@ def _commands() -> tuple[Command, ...]:
             "jobs",
             "list jobs, the newest first",
             jobs.jobs,
-            (status, contains, count, backend),
+            (status, contains, lines, backend),
             ("--status", "--name-contains", "--lines", "--backend"),
         ),
         Command("show", "a job's panel", jobs.show, (name, backend), ("jobs",)),
-        Command("logs", "a job's log", jobs.logs, (name, count, backend), ("jobs",)),
+        Command("logs", "a job's log", jobs.logs, (name, lines, backend), ("jobs",)),
         Command(
             "profile",
             "where the time of a job's compiled model goes, kernel by kernel",

@@ -4,13 +4,36 @@ from __future__ import annotations
 
 import argparse
 import difflib
-from collections.abc import Iterable
+import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from neo_magics.errors import UsageError
 
 BACKENDS = ("local", "sagemaker")
+
+
+def count(text: str) -> int:
+    """A whole number above zero, as argparse wants its types."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"it takes a whole number from 1 on, not {text!r}")
+    return number
+
+
+def amount(text: str) -> float:
+    """A number above zero."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not (number > 0 and math.isfinite(number)):
+        raise argparse.ArgumentTypeError(f"it takes a number above zero, not {text!r}")
+    return number
 
 
 @dataclass(frozen=True)
@@ -20,7 +43,7 @@ class Option:
     flags: tuple[str, ...]
     help: str
     metavar: str = ""  # empty: a flag without a value
-    type: type = str
+    type: Callable[[str], Any] = str
     values: str = ""
     default: Any = None
 
@@ -46,7 +69,7 @@ COMPILE = (
     Option(("--framework",), "framework of a model file", "NAME", values="frameworks"),
     Option(
         ("--dtype",),
-        "bf16, int8: compute in that precision, where the target has it, with inputs and outputs as they "
+        "precision of the arithmetic (bf16, int8), where the target has it, with inputs and outputs as they "
         "are; any other: the type of the inputs, where the model does not say it",
         "DTYPE",
         values="dtypes",
@@ -59,9 +82,9 @@ COMPILE = (
     ),
     Option(("--mcpu",), "CPU to generate code for, such as skylake-avx512 or native", "CPU"),
     Option(("--mattr",), "CPU features to add or remove, such as +neon", "FEATURES"),
-    Option(("--tolerance",), "largest accepted relative difference to the source model", "NUMBER", float),
-    Option(("--tune",), "seconds to spend on timing kernels; what is found is remembered", "SECONDS", float),
-    Option(("--max-runtime",), "seconds after which the job is stopped", "SECONDS", int),
+    Option(("--tolerance",), "largest accepted relative difference to the source model", "NUMBER", amount),
+    Option(("--tune",), "seconds to spend on timing kernels; what is found is remembered", "SECONDS", amount),
+    Option(("--max-runtime",), "seconds after which the job is stopped", "SECONDS", count),
     Option(("--no-cache",), "compile even if the same artifact exists already", default=False),
     Option(("--no-compare",), "do not measure before and after at the end", default=False),
     Option(("--trust-pickle",), "allow model files that hold a pickle", default=False),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from neo_magics.job import StoppedWaiting
 from neo_magics.measurement import measure_group, measure_here
 from neo_magics.widgets.group_panel import GroupPanel, NotebookGroup, TextGroup
 from neo_magics.widgets.job_panel import JobPanel
@@ -14,6 +15,26 @@ if TYPE_CHECKING:
     from neo_magics.job import Job
     from neo_magics.magics.shell import NeoMagics
     from neo_magics.widgets.surfaces import Output
+
+
+def linger(owner: NeoMagics, panel: JobPanel | GroupPanel) -> None:
+    """Where a program executes the notebook, wait until `panel` is frozen.
+
+    It hears nothing after the last cell's end. nbclient, and so nbconvert, papermill and nbval, let a cell
+    ask no questions; a person's front end does.
+
+    Raises:
+        StoppedWaiting: the kernel was interrupted; the jobs go on.
+    """
+    if not hasattr(owner.shell, "kernel"):
+        return
+    request = owner.shell.get_parent().get("content", {})
+    if request.get("allow_stdin", True):
+        return
+    try:
+        panel.frozen.wait()
+    except KeyboardInterrupt as interrupt:
+        raise StoppedWaiting(panel.subject) from interrupt
 
 
 def open_panel(owner: NeoMagics, job: Job, *, measure: bool, place: Output | None = None) -> JobPanel:

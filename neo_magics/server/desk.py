@@ -48,10 +48,10 @@ class Desk:
         return {"job": row, "request": request, "texts": request_texts(request, backend), "backend": backend}
 
     def panel(self, name: str) -> dict[str, Any]:
-        """The panel that a notebook would show, as HTML."""
+        """The panel that a notebook would show, as HTML and as plain text."""
         self._described(name)
-        html, _text = snapshot(Job(name, self.backend))
-        return {"html": html}
+        html, text = snapshot(Job(name, self.backend))
+        return {"html": html, "text": text}
 
     def log(self, name: str, token: str) -> dict[str, Any]:
         """What was logged after `token` (from the start without one), and the next token."""

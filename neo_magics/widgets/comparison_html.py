@@ -36,7 +36,7 @@ def comparison_html(view: ComparisonView) -> str:
         f'<div class="neo-verdict {accent}">{escape(view.verdict)}</div>'
         f'<div class="neo-muted">{escape(view.certainty)}</div>'
         f"{distribution_svg(strips)}"
-        f'<div class="neo-scroll">{_table(view)}</div>'
+        f'<div class="neo-scroll{" neo-sides" if len(view.sides) > 2 else ""}">{_table(view)}</div>'
         f'<div class="neo-muted">{escape(view.conditions)}</div>'
     )
 
@@ -58,7 +58,12 @@ def rows(view: ComparisonView) -> list[tuple[str, list[str]]]:
 def _table(view: ComparisonView) -> str:
     head = "".join(f'<th scope="col">{escape(side.label)}</th>' for side in view.sides)
     body = "".join(
-        f'<tr><th scope="row">{name}</th>{"".join(f"<td>{escape(cell)}</td>" for cell in cells)}</tr>'
+        f'<tr><th scope="row">{name}</th>{"".join(map(_cell, view.sides, cells))}</tr>'
         for name, cells in rows(view)
     )
     return f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _cell(side: SideView, text: str) -> str:
+    """A narrow panel has no columns: there each cell says whose it is."""
+    return f'<td data-side="{escape(side.label, quote=True)}">{escape(text)}</td>'

@@ -33,7 +33,7 @@ class GroupPanel(Panel):
     def __init__(
         self, jobs: Sequence[Job], surface: GroupSurface, *, measure: Callable[[Sequence[Job]], Any] | None
     ) -> None:
-        super().__init__("its jobs", surface)
+        super().__init__(", ".join(job.name for job in jobs), surface)
         self._jobs = jobs
         self._followers = [Follower(job) for job in jobs]
         self._views: list[JobView] = []

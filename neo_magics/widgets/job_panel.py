@@ -63,7 +63,7 @@ class JobPanel(Panel):
     _view: JobView
 
     def __init__(self, job: Job, surface: Surface, *, measure: Callable[[Job], Any] | None = None) -> None:
-        super().__init__(f"its job {job.name}", surface)
+        super().__init__(job.name, surface)
         self.job = job
         self._surface = surface
         self._measure = measure

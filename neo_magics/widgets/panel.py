@@ -22,10 +22,10 @@ class Freezes(Protocol):
 class Panel(ABC):
     """Follows something on a surface. `refresh` is called by the one timer and never blocks long."""
 
-    def __init__(self, what: str, place: Freezes) -> None:
-        """`what` is the subject of the sentence that is said where the backend is lost."""
+    def __init__(self, subject: str, place: Freezes) -> None:
+        """`subject`: what is followed, by name."""
         self.frozen = threading.Event()
-        self._what = what
+        self.subject = subject
         self._place = place
         self._failures = 0
 
@@ -54,7 +54,7 @@ class Panel(ABC):
         self._failures += 1
         if self._failures < PATIENCE:
             return True
-        said = f"The panel lost {self._what}."
+        said = f"The panel lost {self.subject}."
         reason = f'<div class="neo-what">{escape(said)}</div><div>{escape(str(error))}</div>'
         self._freeze(card(f'<div class="neo-reason">{reason}</div>', label=said), f"{said} {error}")
         return False

@@ -102,10 +102,19 @@ font-variant-numeric:tabular-nums;vertical-align:top;white-space:nowrap}}
 border-bottom:1px solid var(--neo-line)}}
 .{CLASS} .neo-jobs th,.{CLASS} .neo-jobs td{{border:0;padding:0}}
 .{CLASS} .neo-jobs td:last-child{{flex:1 1 100%}}}}
+.{CLASS} .neo-sides{{container-type:inline-size}}
+@container (max-width:440px){{.{CLASS} .neo-sides thead{{display:none}}
+.{CLASS} .neo-sides table,.{CLASS} .neo-sides tbody,.{CLASS} .neo-sides th{{display:block}}
+.{CLASS} .neo-sides tr{{display:block;padding:3px 0;border-bottom:1px solid var(--neo-line)}}
+.{CLASS} .neo-sides th,.{CLASS} .neo-sides td{{border:0;padding:0}}
+.{CLASS} .neo-sides td{{display:flex;flex-wrap:wrap;justify-content:space-between;gap:0 10px}}
+.{CLASS} .neo-sides td:empty{{display:none}}
+.{CLASS} .neo-sides td::before{{content:attr(data-side);opacity:.75}}}}
 @media print{{.{CLASS}{{max-width:none;print-color-adjust:exact}}
 .{CLASS} .neo-head,.{CLASS} .neo-steps,.{CLASS} .neo-strip,.{CLASS} tr{{break-inside:avoid}}
 .{CLASS} .neo-scroll,.{CLASS} .neo-copy{{overflow:visible;max-height:none;height:auto}}
-.{CLASS} td,.{CLASS} th{{white-space:normal}}
+.{CLASS} td,.{CLASS} th{{white-space:normal;padding-right:6px}}
+.{CLASS} td.neo-text:last-child{{min-width:0;overflow-wrap:anywhere;padding-right:0}}
 .neo-copies .{CLASS} .neo-button[hidden],body:not(.neo-copies) .{CLASS} .neo-hint[hidden]{{display:none}}}}
 </style>"""
 

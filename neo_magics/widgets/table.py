@@ -8,6 +8,8 @@ from html import escape
 
 from neo_magics.widgets.style import card
 
+_SHORT = 16  # characters
+
 
 @dataclass(frozen=True)
 class Table:
@@ -32,10 +34,13 @@ class Table:
         if not self.rows:
             return card(f'<span class="neo-muted">{escape(self.empty)}</span>')
         head = "".join(f'<th scope="col" class="neo-text">{escape(name)}</th>' for name in self.columns)
-        body = "".join(
-            "<tr>" + "".join(f'<td class="neo-text">{escape(cell)}</td>' for cell in row) + "</tr>"
-            for row in self.rows
-        )
+        body = "".join(f"<tr>{''.join(_cell(cell) for cell in row)}</tr>" for row in self.rows)
         note = f'<div class="neo-muted">{escape(self.note)}</div>' if self.note else ""
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
         return card(f'<div class="neo-scroll">{table}</div>{note}')
+
+
+def _cell(text: str) -> str:
+    """Short words stay on one line; long ones give way."""
+    short = " neo-short" if len(text) <= _SHORT else ""
+    return f'<td class="neo-text{short}">{escape(text)}</td>'

@@ -87,3 +87,13 @@ def test_an_older_artifact_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match=r"kernels\.json") as found:
         KernelTable.read(tmp_path)
     assert "compile the model again" in found.value.hint
+
+
+def test_a_layer_that_is_a_number_says_its_class():
+    assert [Source(layer, "Conv2d", "conv2d").place for layer in ("0", "features.3", "conv1", "")] == [
+        "0 Conv2d",
+        "features.3 Conv2d",
+        "conv1",
+        "conv2d",
+    ]
+    assert Source("0", "", "conv2d").place == "0"

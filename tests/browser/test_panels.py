@@ -53,12 +53,17 @@ def run(page, index):
     command(page, "notebook:run-cell")
 
 
+@installed
 def test_a_job_outlives_its_kernel_and_its_panel_catches_up(tmp_path):
     with opened(tmp_path, CELLS[0], SLOW, "%load_ext neo_magics\n%neo show", width=900) as page:
         run(page, 0)
         run(page, 1)
         page.wait_for_selector(f"{PANEL} li.neo-started")
         page.evaluate(RESTART)
+        orphan = page.locator(".jp-CodeCell").nth(1)
+        orphan.locator(".jupyter-widgets").wait_for(state="detached")
+        orphan.locator(".neo-status:has-text('Compiling')").wait_for()
+        picture(page, "panels-restarted")
         run(page, 2)
         shown = page.locator(".jp-CodeCell").nth(2)
         shown.locator("li.neo-done").first.wait_for()
@@ -66,7 +71,8 @@ def test_a_job_outlives_its_kernel_and_its_panel_catches_up(tmp_path):
         picture(page, "panels-caught-up")
         shown.locator("button:has-text('Stop…')").click()
         shown.locator("button:has-text('Stop it')").click()
-        shown.locator(".neo-status:has-text('Stopped')").wait_for()
+        for panel in (shown, orphan):
+            panel.locator(".neo-status:has-text('Stopped')").wait_for()
 
 
 def test_a_failure_says_why_before_anything_else(tmp_path):

@@ -24,6 +24,7 @@ def test_from_the_cell_to_the_frozen_panel(tmp_path, dark):
         page.wait_for_selector(".jp-Notebook .jupyter-widgets", state="detached")
         assert page.locator(f"{PANEL} svg[role=img]").count() == 2
         assert page.locator(f"{PANEL} li.neo-done").count() == 7
+        assert page.locator(".Toastify__toast").count() == 0  # the end was in sight
         picture(page, f"quickstart-frozen-{theme}")
 
         command(page, "docmanager:save")

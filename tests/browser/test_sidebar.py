@@ -8,7 +8,7 @@ import pytest
 
 from neo_magics.api.states import JobStatus
 from neo_magics.settings import Settings
-from tests.browser.lab import CELLS, MARKS, SLOW, command, opened, picture, show, wait_until_saved
+from tests.browser.lab import CELLS, MARKS, PANEL, SLOW, command, opened, picture, show, wait_until_saved
 from tests.browser.seed import fill
 from tests.test_labextension import installed
 
@@ -121,6 +121,8 @@ def test_an_end_is_told_and_the_document_comes_back_after_a_reload(tmp_path):
     with opened(tmp_path, *CELLS, sidebar=True) as page:
         command(page, "filebrowser:activate")
         command(page, "notebook:run-all-cells")
+        page.wait_for_selector(PANEL)
+        command(page, "launcher:create")  # the user is elsewhere
         page.wait_for_selector(".Toastify__toast")
         page.click(".Toastify__toast button:has-text('Open')", timeout=8_000)
         page.wait_for_selector(".neo-document .neo-status:has-text('Completed')")

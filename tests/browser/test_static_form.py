@@ -76,14 +76,17 @@ def test_nothing_is_clipped_and_every_word_can_be_read(chromium, host, width):
     sheet = opened(chromium, host, width)
     picture(sheet, f"{host}-{width}")
     assert sheet.evaluate(WIDE) == []
+    assert sheet.evaluate(CLIPPED.replace(".neo-scroll, .neo-copy, pre", ".neo-sides, .neo-jobs")) == []
     assert sheet.evaluate(FAINT) == []
     sheet.close()
 
 
-def test_on_paper_nothing_scrolls_and_there_is_no_button(chromium, tmp_path):
-    sheet = opened(chromium, "plain", 740)  # A4 within its margins
+@pytest.mark.parametrize("width", [740, 545])  # A4 within its margins; beside nbconvert's prompts
+@pytest.mark.parametrize("host", ["plain", "lab-light"])
+def test_on_paper_nothing_scrolls_and_there_is_no_button(chromium, tmp_path, host, width):
+    sheet = opened(chromium, host, width)
     sheet.emulate_media(media="print")
-    picture(sheet, "print")
+    picture(sheet, f"print-{width}")
     assert sheet.evaluate(CLIPPED) == []
     assert sheet.locator("button:visible").count() == 0
     sheet.pdf(path=tmp_path / "panels.pdf", format="A4", print_background=False)

@@ -57,6 +57,18 @@ def test_from_a_cell_to_a_measured_model():
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")
+def test_a_program_that_executes_a_notebook_saves_frozen_panels_also_of_the_last_cell():
+    first, last = execute(
+        "%%compile --input x --no-cache\nmodel", "%compile model --target local,rasp4b --input x --no-compare"
+    )
+    for outputs, said in ((first, "neo-verdict"), (last, "2 jobs: 2 completed")):
+        (panel,) = outputs
+        assert sorted(panel.data) == ["text/html", "text/plain"]
+        assert said in panel.data["text/html"]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
 def test_waiting_in_the_cell_and_the_line_magic():
     panel, checked = execute(
         "job = %compile model --input x --wait --no-compare --name net",

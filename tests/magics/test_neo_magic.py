@@ -29,6 +29,8 @@ def test_help_names_every_command(run):
         ("profile nothing-like-it", "There is no job 'nothing-like-it'", "%neo jobs"),
         ("profile --secnds 1", "unknown option --secnds", "Did you mean --seconds?"),
         ("delete", "required: NAME", "--help"),
+        ("jobs -n 0", "--lines: it takes a whole number from 1 on, not '0'", "--help"),
+        ("logs -n -3", "--lines: it takes a whole number from 1 on, not '-3'", "--help"),
     ],
 )
 def test_errors(run, line, message, hint):

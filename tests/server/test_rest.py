@@ -98,6 +98,7 @@ async def test_failed_job_says_why(ask, stage):
     _, panel = await ask("jobs", "net-local-1", "panel")
     assert listed["jobs"][0]["reason"] == REASON
     assert "operators are not implemented" in panel["html"]
+    assert panel["text"].startswith("net-local-1: failed")
 
 
 async def test_log_goes_on_from_a_token(ask, stage):

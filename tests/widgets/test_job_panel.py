@@ -131,7 +131,7 @@ def test_a_lost_backend_freezes_the_panel_in_the_end(stage, sheet, monkeypatch):
     assert looks > 5
     assert panel.frozen.is_set()
     for said in sheet.frozen[0]:
-        assert "The panel lost its job net-local-1." in said
+        assert "The panel lost net-local-1." in said
         assert "The backend cannot be reached. Start it." in said
 
 
