@@ -17,7 +17,13 @@ from neo_magics.capture.quiet import quiet_torch
 from neo_magics.capture.request import Shapes
 from neo_magics.errors import CaptureError
 
-_LOGGERS = ("torch.export", "torch.fx.experimental.symbolic_shapes", "torch._dynamo", "torch._export")
+_LOGGERS = (
+    "torch.export",
+    "torch.fx.experimental.symbolic_shapes",
+    "torch._dynamo",
+    "torch._export",
+    "torch._subclasses.fake_tensor",
+)
 
 
 @dataclass(frozen=True)

@@ -31,11 +31,22 @@ def transform(lines: list[str]) -> list[str]:
     return [_transformed(line) for line in lines]
 
 
+def cells_of(lines: list[str]) -> list[str]:
+    """The cells that the finished input hands to %%compile."""
+    calls = filter(None, (_CALL.fullmatch(line) for line in lines))
+    return [cell for _line, *cells in map(_arguments, calls) for cell in cells]
+
+
+def _arguments(call: re.Match[str]) -> list[str]:
+    """The magic's line, and its cell if it has one."""
+    parsed = ast.parse(call["call"], mode="eval").body
+    return [ast.literal_eval(argument) for argument in parsed.args[1:]]  # type: ignore[attr-defined]
+
+
 def _transformed(line: str) -> str:
     match = _CALL.fullmatch(line)
     if match is None:
         return line
-    arguments = [ast.literal_eval(arg) for arg in ast.parse(match["call"], mode="eval").body.args]  # type: ignore[attr-defined]
-    waits = "await " if is_awaited(*arguments[1:]) else ""
+    waits = "await " if is_awaited(*_arguments(match)) else ""
     quiet = "" if "=" in match["before"] else ";"
     return f"{match['before']}{waits}{match['call']}{quiet}\n"

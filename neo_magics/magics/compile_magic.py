@@ -131,8 +131,12 @@ class CompileMagic:
         return list(names)
 
     def _named(self, text: str) -> Any:
-        if is_model(text) and Path(text).exists():
-            return text
+        """The variable, or the name of the model file; `net.pt` may be either."""
+        if is_model(text):
+            if Path(text).exists():
+                return text
+            if text.partition(".")[0] not in self._shell.user_ns:
+                raise UsageError(f"There is no file {text!r}.", hint=f"Paths begin at {Path.cwd()}.")
         return resolve(text, self._shell.user_ns, "MODEL")
 
     def _chosen(self, last: Any, before: dict[str, Any], args: argparse.Namespace) -> Any:

@@ -10,6 +10,7 @@ from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class
 from traitlets import Bool, Float, Unicode, validate
 
 from neo_magics.magics import awaiting
+from neo_magics.magics.cell import compile_cell
 from neo_magics.magics.completion import Completer, matcher
 from neo_magics.magics.options import HelpRequestedError, compile_parser
 from neo_magics.widgets.refresher import Refresher
@@ -138,7 +139,7 @@ class NeoMagics(Magics):
 
         arguments = {command.name: command.completes for command in COMMANDS}
         self._matcher = matcher(Completer(self.shell.user_ns, self._job_names, arguments))
-        self.shell.input_transformers_post.append(awaiting.transform)
+        self.shell.input_transformers_post += [self._check_syntax, awaiting.transform]
         if getattr(self.shell, "Completer", None) is not None:
             self.shell.Completer.custom_matchers.append(self._matcher)
         register(self.shell)
@@ -146,12 +147,19 @@ class NeoMagics(Magics):
 
     def detach(self) -> None:
         """The opposite of `attach`."""
-        if awaiting.transform in self.shell.input_transformers_post:
-            self.shell.input_transformers_post.remove(awaiting.transform)
+        for transformer in (self._check_syntax, awaiting.transform):
+            if transformer in self.shell.input_transformers_post:
+                self.shell.input_transformers_post.remove(transformer)
         completer = getattr(self.shell, "Completer", None)
         if completer is not None and self._matcher in completer.custom_matchers:
             completer.custom_matchers.remove(self._matcher)
         self.shell.configurables[:] = [c for c in self.shell.configurables if c is not self]
+
+    def _check_syntax(self, lines: list[str]) -> list[str]:
+        """As in a cell without magic, a SyntaxError comes before anything runs and is shown by itself."""
+        for cell in awaiting.cells_of(lines):
+            compile_cell(self.shell, cell)
+        return lines
 
     def _job_names(self) -> list[str]:
         from neo_magics.magics.job_commands import names

@@ -106,7 +106,7 @@ border-bottom:1px solid var(--neo-line)}}
 @container (max-width:440px){{.{CLASS} .neo-sides thead{{display:none}}
 .{CLASS} .neo-sides table,.{CLASS} .neo-sides tbody,.{CLASS} .neo-sides th{{display:block}}
 .{CLASS} .neo-sides tr{{display:block;padding:3px 0;border-bottom:1px solid var(--neo-line)}}
-.{CLASS} .neo-sides th,.{CLASS} .neo-sides td{{border:0;padding:0}}
+.{CLASS} .neo-sides th,.{CLASS} .neo-sides td{{border:0;padding:0}}.{CLASS} .neo-sides th{{font-weight:600}}
 .{CLASS} .neo-sides td{{display:flex;flex-wrap:wrap;justify-content:space-between;gap:0 10px}}
 .{CLASS} .neo-sides td:empty{{display:none}}
 .{CLASS} .neo-sides td::before{{content:attr(data-side);opacity:.75}}}}

@@ -17,6 +17,7 @@ from tests.browser.lab import (
     command,
     opened,
     picture,
+    show,
 )
 from tests.browser.seed import fill
 from tests.test_labextension import installed
@@ -31,6 +32,7 @@ Odd().eval()"""  # complex numbers: the front end has none
 RESTART = (
     "async () => { await window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart(); }"
 )
+SHUTDOWN = "async () => { await window.jupyterapp.shell.currentWidget.sessionContext.shutdown(); }"
 # A cell that keeps the kernel busy until the test is done with it.
 BUSY = "import os, time\nwhile not os.path.exists('enough'):\n    time.sleep(0.05)"
 SEVERAL = (
@@ -73,6 +75,25 @@ def test_a_job_outlives_its_kernel_and_its_panel_catches_up(tmp_path):
         shown.locator("button:has-text('Stop it')").click()
         for panel in (shown, orphan):
             panel.locator(".neo-status:has-text('Stopped')").wait_for()
+
+
+@installed
+def test_a_panel_that_was_saved_live_is_drawn_by_the_server_where_its_kernel_is_gone(tmp_path):
+    with opened(tmp_path, CELLS[0], SLOW, width=900) as page:
+        page.on("dialog", lambda dialog: dialog.accept())  # the notebook is not saved again
+        command(page, "notebook:run-all-cells")
+        page.wait_for_selector(f"{PANEL} li.neo-started")
+        command(page, "docmanager:save")
+        page.wait_for_function("!window.jupyterapp.shell.currentWidget.context.model.dirty")
+        page.evaluate(SHUTDOWN)
+        show(page, f"{page.url.split('?')[0]}?reset")
+        page.wait_for_selector(f"{PANEL} .neo-status:has-text('Compiling')")
+        assert page.locator(".jp-Notebook .jupyter-widgets").count() == 0
+        command(page, "neo-magics:show")
+        page.click(".neo-row button:has-text('Stop')")
+        page.click(".jp-Dialog button.jp-mod-warn:has-text('Stop')")
+        page.wait_for_selector(f"{PANEL} .neo-status:has-text('Stopped')")
+        picture(page, "panels-saved-live")
 
 
 def test_a_failure_says_why_before_anything_else(tmp_path):
@@ -215,8 +236,8 @@ def test_interrupting_the_kernel_ends_the_waiting_and_not_the_job(tmp_path):
 def test_copy_works_also_where_the_policy_refuses_scripts_in_a_page(tmp_path):
     """JupyterLab itself needs eval, for its settings; inline scripts and handlers are refused."""
     fill(Settings.from_environment())
-    show = "%load_ext neo_magics\n%neo show resnet18-local-20261123-101530-ab12"
-    with opened(tmp_path, show, width=900, policy="script-src 'self' 'unsafe-eval'") as page:
+    cell = "%load_ext neo_magics\n%neo show resnet18-local-20261123-101530-ab12"
+    with opened(tmp_path, cell, width=900, policy="script-src 'self' 'unsafe-eval'") as page:
         page.context.grant_permissions(["clipboard-read"])
         command(page, "notebook:run-all-cells")
         page.click(f"{PANEL} summary:has-text('Request')")

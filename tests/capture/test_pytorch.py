@@ -142,6 +142,14 @@ class TestMistakes:
             capture(seeded(Residual), inputs=torch.ones(2, 3, 8, 8))
         assert "channels" in str(caught.value)
 
+    def test_a_wrong_width_is_one_message_and_no_log(
+        self, capfd: pytest.CaptureFixture, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        with pytest.raises(CaptureError, match="same reduction dim"):
+            capture(nn.Linear(4, 2).eval(), inputs=torch.ones(1, 5))
+        assert capfd.readouterr() == ("", "")
+        assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
     def test_control_flow_on_values_shows_the_line_and_a_way_out(self, capsys: pytest.CaptureFixture) -> None:
         with pytest.raises(CaptureError, match=r"values of a tensor \(`if x\.sum\(\) > 0:`\)") as caught:
             capture(Branch(), inputs=torch.ones(3))

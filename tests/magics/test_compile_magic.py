@@ -79,6 +79,24 @@ def test_a_syntax_error_is_shown_with_its_place(run):
     assert "SyntaxError: invalid syntax" in printed
 
 
+def test_a_syntax_error_is_shown_as_in_any_cell(run):
+    """As IPython shows it without the magic: no frames of the magic above it; and nothing was run."""
+    result, printed = run("%%compile --wait\nx = 1\ny = = 2")
+    assert isinstance(result.error_in_exec or result.error_before_exec, SyntaxError)
+    assert "compile_magic.py" not in printed
+    assert "run_cell_magic" not in printed
+    assert len(printed.strip().splitlines()) <= 5
+
+
+def test_a_file_that_is_not_there(run):
+    run(SETUP + "net = nn.ReLU()")
+    for name in ("nothing.onnx", "no/such file.pt2"):
+        _result, printed = run(f"%compile '{name}' --input x")
+        assert f"There is no file {name!r}" in printed
+    _result, printed = run("%compile net.onnx --input x")
+    assert "'ReLU' object has no attribute 'onnx'" in printed
+
+
 def test_magics_work_inside_the_cell(shell, run):
     run("%%compile\n%time y = 5")
     assert shell.user_ns["y"] == 5

@@ -36,7 +36,7 @@ def test_loading_twice_leaves_one_of_everything(shell):
     shell.run_line_magic("reload_ext", "neo_magics")
     names = [type(entry).__name__ for entry in shell.configurables]
     assert names.count("NeoMagics") == 1
-    assert len(shell.input_transformers_post) == 1
+    assert [one.__name__ for one in shell.input_transformers_post] == ["_check_syntax", "transform"]
     assert len([m for m in shell.Completer.custom_matchers if "neo_magics" in m.__qualname__]) == 1
 
 
