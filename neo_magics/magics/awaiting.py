@@ -43,10 +43,13 @@ def _arguments(call: re.Match[str]) -> list[str]:
     return [ast.literal_eval(argument) for argument in parsed.args[1:]]  # type: ignore[attr-defined]
 
 
-def _transformed(line: str) -> str:
-    match = _CALL.fullmatch(line)
+def _transformed(text: str) -> str:
+    match = _CALL.fullmatch(text)
     if match is None:
-        return line
-    waits = "await " if is_awaited(*_arguments(match)) else ""
+        return text
+    line, *cells = _arguments(match)
+    waits = "await " if is_awaited(line, *cells) else ""
+    if cells == [""]:  # which IPython refuses, --help or not
+        return f"{match['before']}{waits}get_ipython().run_cell_magic('compile', {line!r}, '\\n')\n"
     quiet = "" if "=" in match["before"] else ";"
     return f"{match['before']}{waits}{match['call']}{quiet}\n"

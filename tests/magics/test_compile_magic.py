@@ -5,7 +5,9 @@ import pytest
 SETUP = "import torch\nfrom torch import nn\nx = torch.zeros(1, 4)\n"
 
 
-@pytest.mark.parametrize("cell", ["%%compile --help\nx = 1", "%compile --help", "%compile -h"])
+@pytest.mark.parametrize(
+    "cell", ["%%compile --help\nx = 1", "%%compile --help", "%compile --help", "%compile -h"]
+)
 def test_help(run, cell):
     result, printed = run(cell)
     assert result.success
@@ -95,6 +97,11 @@ def test_a_file_that_is_not_there(run):
         assert f"There is no file {name!r}" in printed
     _result, printed = run("%compile net.onnx --input x")
     assert "'ReLU' object has no attribute 'onnx'" in printed
+
+
+def test_an_empty_cell_is_said_in_our_words(run):
+    _result, printed = run("%%compile --target local")
+    assert "The cell holds no model" in printed
 
 
 def test_magics_work_inside_the_cell(shell, run):
