@@ -32,7 +32,8 @@ def linger(owner: NeoMagics, panel: JobPanel | GroupPanel) -> None:
     if request.get("allow_stdin", True):
         return
     try:
-        panel.frozen.wait()
+        while not panel.frozen.wait(1.0) and owner.refresher.running:
+            pass  # a panel that broke is refreshed no more
     except KeyboardInterrupt as interrupt:
         raise StoppedWaiting(panel.subject) from interrupt
 

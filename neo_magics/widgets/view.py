@@ -166,14 +166,16 @@ def _is_terminal(description: Mapping[str, Any]) -> bool:
 
 
 def _settled(log: LogState, description: Mapping[str, Any], now: datetime) -> LogState:
-    """Running stages with their seconds so far; none runs once the job has ended."""
+    """Running stages with their seconds so far; none runs after the job's end, and a stop is no failure."""
     status = description["CompilationJobStatus"]
     failed = "failed" if status == JobStatus.FAILED else "stopped"
     running = failed if status in TERMINAL else "started"
-    return replace(log, stages=tuple(_so_far(stage, running, now) for stage in log.stages))
+    return replace(log, stages=tuple(_so_far(stage, running, status, now) for stage in log.stages))
 
 
-def _so_far(stage: StageView, running: str, now: datetime) -> StageView:
+def _so_far(stage: StageView, running: str, status: str, now: datetime) -> StageView:
+    if stage.state == "failed" and status == JobStatus.STOPPED:
+        return replace(stage, state="stopped")
     if stage.state != "started" or stage.since is None:
         return stage
     return replace(stage, seconds=max(0.0, (now - stage.since).total_seconds()), state=running)

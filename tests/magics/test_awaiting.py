@@ -1,6 +1,7 @@
 """The transformed input of a magic is awaited where it must be, and silent where it is not assigned."""
 
 import signal
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from neo_magics.job import StoppedWaiting
 from neo_magics.magics.awaiting import is_awaited
 from neo_magics.magics.compile_magic import Filed, wait_for
+from neo_magics.magics.panels import linger
 
 
 @pytest.mark.parametrize(
@@ -52,3 +54,11 @@ def test_in_a_terminal_ctrl_c_lands_in_the_waiting_and_says_how_to_come_back():
             wait_for(filed, owner).send(None)  # the first step blocks: nothing is handed to a loop
     finally:
         signal.signal(signal.SIGALRM, before)
+
+
+def test_a_panel_that_broke_does_not_hold_the_program_that_executes_a_notebook():
+    request = {"content": {"allow_stdin": False}}
+    shell = SimpleNamespace(kernel=None, get_parent=lambda: request)
+    panel = SimpleNamespace(frozen=threading.Event(), subject="net-1")
+    linger(SimpleNamespace(shell=shell, refresher=SimpleNamespace(running=False)), panel)
+    assert not panel.frozen.is_set()

@@ -73,6 +73,8 @@ def test_a_failed_job_names_the_stage_that_was_running():
 def test_a_stopped_job_has_no_failed_stage():
     seen = view(at(1, StageEvent("import", "started")), status="STOPPED")
     assert states(seen) == {"import": "stopped"}
+    seen = view(at(1, StageEvent("verify", "failed", 0.3)), status="STOPPED")  # what the stop ended, said so
+    assert states(seen) == {"verify": "stopped"}
     assert seen.failed_stage == ""
 
 
