@@ -26,8 +26,14 @@ def _proto(folder: Path) -> Given:
     return Given(onnx.load(given.model), given.options)
 
 
+def _free_batch(folder: Path) -> Given:
+    given = _magika(folder)
+    return Given(given.model, {**given.options, "input_shape": {"bytes": [None, 2048]}})
+
+
 _DATA = "shipped by magika"
 ENTRIES = [
     Entry("ONNX", "magika", _magika, ("magika",), data=_DATA, quick=True),
+    Entry("ONNX", "free_batch", _free_batch, ("magika",), data=_DATA),
     Entry("ONNX", "magika_proto", _proto, ("magika",), data=_DATA),
 ]

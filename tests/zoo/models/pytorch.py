@@ -28,6 +28,14 @@ def _small(name: str) -> Any:
     return make
 
 
+def _free_batch(_folder: Path) -> Given:
+    import torch
+
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(16, 32), torch.nn.GELU(), torch.nn.Linear(32, 4)).eval()
+    return Given(model, {"inputs": torch.randn(5, 16), "input_shape": {"input": [None, 16]}})
+
+
 def _exported(folder: Path) -> Given:
     import torch
 
@@ -48,6 +56,7 @@ def _scripted(folder: Path) -> Given:
 
 ENTRIES = [
     *(Entry("PYTORCH", name, _small(name), ("torch",), quick=name in _QUICK) for name in _NAMES),
+    Entry("PYTORCH", "free_batch", _free_batch, ("torch",)),
     Entry("PYTORCH", "exported", _exported, ("torch",)),
     Entry("PYTORCH", "torchscript", _scripted, ("torch",)),
 ]
