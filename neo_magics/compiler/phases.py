@@ -28,6 +28,7 @@ from neo_magics.compiler.passes.pack_convolutions import PackConvolutions
 from neo_magics.compiler.passes.pack_dot_matmuls import PackDotMatmuls
 from neo_magics.compiler.passes.pack_matmuls import PackMatmuls
 from neo_magics.compiler.passes.schedule_kernels import KernelReport, ScheduleKernels
+from neo_magics.compiler.passes.slice_takes import SliceTakes
 from neo_magics.compiler.passes.unbroadcast_weights import UnbroadcastWeights
 from neo_magics.compiler.schedules import RULES
 from neo_magics.compiler.targets import CpuTarget
@@ -60,6 +61,7 @@ def simplify(target: CpuTarget) -> list[Any]:
         relax.transform.DeadCodeElimination(["main"]),
         UnbroadcastWeights(),
         FoldConstants(),
+        SliceTakes(),
         relax.transform.CanonicalizeBindings(),
         FoldBatchNorm(),
         *([] if target.strict else [OrderPooling()]),  # other sums, so other roundings

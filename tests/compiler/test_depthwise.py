@@ -61,6 +61,7 @@ GRID = (
     Case((1, 8, 9, 11), 80, padding=2, dilation=2),
     Case((1, 8, 5, 5), 128, padding=0),
     Case((1, 3, 225, 225), 33, stride=2),
+    Case((1, 8, 64, 40), 20, stride=2),
 )
 
 
@@ -115,6 +116,14 @@ def test_the_expanded_data_never_leaves_the_kernel() -> None:
     case = Case((1, 16, 12, 12), 96)  # a width that tiles divide: kernels with a tail stay apart
     found = names(lambda x: [case.relax(x)], case.data)
     assert any("conv2d" in name.split("depthwise")[0] for name in found if "depthwise" in name)
+
+
+@pytest.mark.parametrize(("rows", "joined"), [(64, True), (61, False)])
+def test_few_channels_are_expanded_in_strips(rows: int, joined: bool) -> None:
+    """Two blocks of channels are too few for threads to share, strips of rows are not."""
+    case = Case((1, 8, rows, 60), 16)
+    [name] = [name for name in names(lambda x: [case.relax(x)], case.data) if "depthwise" in name]
+    assert ("conv2d" in name.split("depthwise")[0]) == joined
 
 
 def test_what_others_read_too() -> None:

@@ -11,10 +11,19 @@ import tvm
 from tvm import relax
 
 from neo_magics.compiler.passes import calls
+from neo_magics.compiler.passes.evaluators import EVALUATORS
 from neo_magics.compiler.passes.fold_batch_norm import FoldBatchNorm
-from neo_magics.compiler.passes.fold_constants import EVALUATORS, FoldConstants
+from neo_magics.compiler.passes.fold_constants import FoldConstants
 from neo_magics.compiler.passes.lift_constants import WEIGHTS, LiftConstants
 from tests.compiler.models import constant, module, random, run, x86_target
+
+
+def _remainders(numbers: Any) -> Any:
+    """Of positive and negative numbers, each way."""
+    seven = relax.const(7, "int64")
+    found = [relax.op.mod, relax.op.floor_mod, relax.op.floor_divide]
+    return relax.op.concat([operator(numbers, seven) for operator in found], 0)
+
 
 EXPRESSIONS: dict[str, Callable[[Any], Any]] = {
     "transposed": lambda w: relax.op.permute_dims(w, [1, 0]),
@@ -27,6 +36,17 @@ EXPRESSIONS: dict[str, Callable[[Any], Any]] = {
     "chain": lambda w: relax.op.divide(relax.op.sqrt(relax.op.abs(w)), relax.op.exp(w)),
     "compared with a scalar": lambda w: relax.op.maximum(w, relax.const(0.5, "float32")),
     "power": lambda w: relax.op.power(relax.op.square(w), relax.const(0.5, "float32")),
+    "compared": lambda w: relax.op.where(
+        relax.op.less(w, relax.const(0.1, "float32")), w, relax.op.full([4, 6], relax.const(2.0, "float32"))
+    ),
+    "logic": lambda w: relax.op.logical_and(
+        relax.op.greater_equal(w, relax.const(0.0, "float32")), relax.op.not_equal(w, w)
+    ),
+    "sliced": lambda w: relax.op.strided_slice(w, [0, 1], [-3, 1], [99, -1], [1, 2]),
+    "a slice replaced": lambda w: relax.op.slice_scatter(w, relax.op.zeros([4, 2], "float32"), 1, 5, 2, 1),
+    "rows taken": lambda w: relax.op.take(w, relax.const([[3, 0], [1, 1]], "int64"), axis=0),
+    "all taken": lambda w: relax.op.take(relax.op.reshape(w, [24]), relax.const([23, 0], "int64")),
+    "remainders": lambda w: _remainders(relax.op.astype(relax.op.multiply(w, relax.const(9.0)), "int64")),
     "reciprocal root": lambda w: relax.op.rsqrt(
         relax.op.add(relax.op.square(w), relax.const(1.0, "float32"))
     ),
@@ -51,6 +71,35 @@ def test_numpy_gives_what_tvm_would_compute(name: str) -> None:
     _, got = run(folded, [random((1,))], x86_target())
     assert got.dtype == computed.dtype
     np.testing.assert_allclose(got, computed, rtol=1e-6)
+
+
+def test_what_is_made_of_nothing_is_folded_while_it_is_small() -> None:
+    """A mask that begins with zeros; a megabyte of zeros stays what a kernel makes."""
+
+    def made(size: int) -> list[str]:
+        build = module(lambda x: [relax.op.add(x, relax.op.zeros([size], "float32"))], ((size,), "float32"))
+        return operators(FoldConstants()(build))
+
+    assert made(1000) == ["relax.add"]
+    assert made(1 << 18) == ["relax.zeros", "relax.add"]
+
+
+def test_counting_up() -> None:
+    found = FoldConstants()(
+        module(lambda x: [relax.op.add(x, relax.op.arange(3, 9, 2, "int64"))], ((3,), "int64"))
+    )
+    [got] = run(found, [np.zeros(3, "int64")], x86_target())
+    assert operators(found) == ["relax.add"]
+    np.testing.assert_array_equal(got, [3, 5, 7])
+
+
+@pytest.mark.parametrize("places", [[0, 4], [-1, 2]])
+def test_places_that_there_are_not_are_left_to_tvm(places: list[int]) -> None:
+    taking = module(
+        lambda x: [relax.op.add(x, relax.op.take(relax.const(random((4,))), relax.const(places, "int64")))],
+        ((2,), "float32"),
+    )
+    assert "relax.take" in operators(FoldConstants()(taking))
 
 
 def test_every_evaluator_is_a_relax_operator() -> None:

@@ -74,12 +74,12 @@ def conv2d(
 
 def pad_window(data: Any, window: Window, out: tuple[int, int], kernel: tuple[int, int]) -> Any:
     """`data` with zeros around: exactly what the windows read, or the block could not be tiled."""
-    if not any(window.padding):
-        return data
     rows, columns = (
         (o - 1) * s + (k - 1) * d + 1
         for o, s, k, d in zip(out, window.stride, kernel, window.dilation, strict=True)
     )
+    if not any(window.padding) and columns <= int(data.shape[3]):
+        return data
     return pad_to(data, window, rows, columns)
 
 

@@ -13,17 +13,25 @@ DEPTHWISE = "depthwise"
 
 
 def depthwise_conv2d(data: Any, weight: Any, *, window: Window, tile: tuple[int, int]) -> Any:
-    """One filter per channel: data N C/v H W v, weights C/v KH KW v."""
+    """One filter per channel: data N C/v H W v, weights C/v KH KW v; tile[0] columns at once.
+
+    Columns beyond the end of the last tile are computed of zeros and not stored.
+    """
     _blocks, kernel_h, kernel_w, lanes = (int(size) for size in weight.shape)
     height, width = int(data.shape[2]), int(data.shape[3])
     out_h, out_w = window.out_size(height, width, (kernel_h, kernel_w))
-    padded = pad_window(data, window, (out_h, out_w), (kernel_h, kernel_w))
+    columns, tiles = tile[0], -(-out_w // tile[0])
+    padded = pad_window(data, window, (out_h, tiles * columns), (kernel_h, kernel_w))
     ry, rx = te.reduce_axis((0, kernel_h), "ry"), te.reduce_axis((0, kernel_w), "rx")
 
-    def element(n: Any, c: Any, y: Any, x: Any, v: Any) -> Any:
-        row, column = window.place(y, x, ry, rx)
+    def element(n: Any, c: Any, y: Any, x: Any, k: Any, v: Any) -> Any:
+        row, column = window.place(y, x * columns + k, ry, rx)
         return te.sum(padded[n, c, row, column, v] * weight[c, ry, rx, v], axis=[ry, rx])
 
-    shape = (data.shape[0], data.shape[1], out_h, out_w, lanes)
-    marks = {KERNEL: DEPTHWISE, TILE: list(tile)}
-    return te.compute(shape, element, "depthwise", attrs=marks)
+    shape = (data.shape[0], data.shape[1], out_h, tiles, columns, lanes)
+    sums = te.compute(shape, element, "depthwise", attrs={KERNEL: DEPTHWISE, TILE: list(tile)})
+    return te.compute(
+        (*shape[:3], out_w, lanes),
+        lambda n, c, y, x, v: sums[n, c, y, x // columns, x % columns, v],
+        "filtered",
+    )

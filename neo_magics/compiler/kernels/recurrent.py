@@ -19,6 +19,7 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
 from neo_magics.compiler.kernels import OPAQUE
+from neo_magics.compiler.kernels.prefetch import prefetch
 from neo_magics.compiler.machine import Machine
 
 WORTH_THREADS = 64 * 1024  # multiply-adds of a step; below, one thread is faster
@@ -55,11 +56,16 @@ class Recurrent:
 
 
 def unit_tile(layer: Recurrent, machine: Machine) -> tuple[int, int]:
-    """(rows of the batch, units) of which all gates are held in registers at once."""
+    """(rows of the batch, units) of which all gates are held in registers at once.
+
+    A batch of more rows than fit takes half of the gates after the other: a weight then serves more rows.
+    """
     gates, lanes = len(layer.gates), machine.lanes
     known = int(layer.batch) if isinstance(layer.batch, int) else FREE_BATCH
     wide = 2 if known == 1 and layer.hidden >= 4 * lanes and 2 * gates <= machine.accumulators else 1
     most = max(1, machine.accumulators // (gates * wide))
+    if known > most and gates % 2 == 0:
+        most = machine.accumulators // (gates // 2)
     tiles = -(-known // most)
     return -(-known // tiles), wide * lanes
 
@@ -93,6 +99,8 @@ class _Layer:
         self.layer, self.lanes = layer, machine.lanes
         self.rows, self.units = tile
         self.gates = len(layer.gates)
+        held = self.rows * self.units // self.lanes
+        self.together = self.gates if held * self.gates <= machine.accumulators else self.gates // 2
         self.blocks = -(-layer.hidden // self.units)
         self.row_tiles = tirx.floordiv(layer.batch + self.rows - 1, self.rows)
         self.x, self.w, self.b, self.h0, *rest = buffers
@@ -130,29 +138,45 @@ class _Layer:
         """Every gate of `rows` × `units`, then the cell."""
         sums = T.alloc_buffer((self.rows, self.gates, self.units), "float32", scope="local")
         vectors = self.units // self.lanes
-        with (
-            T.unroll(0, self.rows) as r,
-            T.unroll(0, self.gates) as g,
-            T.unroll(0, vectors) as c,
-            T.vectorized(0, self.lanes) as v,
-        ):
-            T.buffer_store(sums, _float(0), [r, g, c * self.lanes + v])
-        with (
-            T.serial(0, self.layer.hidden) as k,
-            T.unroll(0, self.rows) as r,
-            T.unroll(0, self.gates) as g,
-            T.unroll(0, vectors) as c,
-            T.vectorized(0, self.lanes) as v,
-        ):
-            at = [r, g, c * self.lanes + v]
-            weight = self.w[block, k, g, at[2]]
-            state = states[0][step % 2, self._row(tile, r), k]
-            T.buffer_store(sums, sums[r, g, at[2]] + state * weight, at)
+        self._ask_for_inputs(step, block, tile)
+        for first in range(0, self.gates, self.together):
+            self._products(states[0], sums, (step, block, tile), first)
         with T.unroll(0, self.rows) as r, T.unroll(0, vectors) as c, T.vectorized(0, self.lanes) as v:
             offset = c * self.lanes + v
             self._cell(states, sums, (step, self._row(tile, r), block * self.units + offset), r, offset)
         with T.unroll(0, self.rows) as r:
             self._output(states[0], step, self._row(tile, r), block)
+
+    def _ask_for_inputs(self, step: Any, block: Any, tile: Any) -> None:
+        """What the cells of a tile add comes from another core, perhaps, while the products are summed."""
+        vectors = self.units // self.lanes
+        with T.unroll(0, self.rows) as r, T.unroll(0, self.gates) as g, T.unroll(0, vectors) as c:
+            unit = tirx.min(block * self.units + c * self.lanes, self.layer.hidden - 1)
+            place = self.layer.place(step, self._row(tile, r), g * self.layer.hidden + unit)
+            T.evaluate(prefetch(self.x, place))
+
+    def _products(self, state: Any, sums: Any, place: tuple[Any, Any, Any], first: int) -> None:
+        """The sums of `together` gates, from gate `first` on, which stay in registers."""
+        step, block, tile = place
+        vectors = self.units // self.lanes
+        with (
+            T.unroll(0, self.rows) as r,
+            T.unroll(0, self.together) as g,
+            T.unroll(0, vectors) as c,
+            T.vectorized(0, self.lanes) as v,
+        ):
+            T.buffer_store(sums, _float(0), [r, first + g, c * self.lanes + v])
+        with (
+            T.serial(0, self.layer.hidden) as k,
+            T.unroll(0, self.rows) as r,
+            T.unroll(0, self.together) as g,
+            T.unroll(0, vectors) as c,
+            T.vectorized(0, self.lanes) as v,
+        ):
+            at = [r, first + g, c * self.lanes + v]
+            weight = self.w[block, k, at[1], at[2]]
+            value = state[step % 2, self._row(tile, r), k]
+            T.buffer_store(sums, sums[tuple(at)] + value * weight, at)
 
     def _output(self, states: Any, step: Any, row: Any, block: Any) -> None:
         """Copy the units that count from the state to the sequence."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import tvm
 from tvm import tirx
 from tvm.s_tir import Schedule
@@ -45,7 +47,7 @@ def schedule_depthwise(func: tirx.PrimFunc, machine: Machine) -> Schedule | None
     n, channel, row, column, lane = sch.get_loops(out)
     tile = (1, 1)
     if expanded is not None:
-        strips = _strips([_image(sch, block) for block in (out, expanded, padding[0])], machine)
+        strips = strips_of([image_of(sch, block) for block in (out, expanded, padding[0])], machine)
         tile = _expansion_tile(sch, expanded, strips, machine)
         channel, inner = sch.split(channel, [None, tile[1]])
         strip, row = sch.split(row, [strips, None])
@@ -70,7 +72,7 @@ def schedule_depthwise(func: tirx.PrimFunc, machine: Machine) -> Schedule | None
 def _expansion_tile(sch: Schedule, out: Block, strips: int, machine: Machine) -> tuple[int, int]:
     """(columns, blocks of channels) of the expanded data at once; a thread's share is never less."""
     blocks, columns = (loops.extent(sch, loop) or 1 for loop in sch.get_loops(out)[1:4:2])
-    strip = -(-_image(sch, out)[1] // strips)
+    strip = -(-image_of(sch, out)[1] // strips)
     widest = min(4, CACHE_BYTES // strip, blocks * strips // (2 * max(machine.cores, 2)))
     return register_tile(columns, blocks, machine, widest=max(widest, 1))
 
@@ -94,7 +96,7 @@ def _expand(sch: Schedule, expansion: Block, expanded: Block, place: Loop, tile:
     accumulate_at(sch, expansion, column_out)
 
 
-def _strips(images: list[tuple[int, int]], machine: Machine) -> int:
+def strips_of(images: list[tuple[int, int]], machine: Machine) -> int:
     """Strips of rows, so that each thread finds the rows that it has made in the layer before.
 
     Neighbouring strips both expand the rows that both read, of which there must be few. `images` are the
@@ -108,10 +110,10 @@ def _strips(images: list[tuple[int, int]], machine: Machine) -> int:
     return min(near, default=max(whole or [count for count in few if threads % count == 0]))
 
 
-def _image(sch: Schedule, block: Block) -> tuple[int, int]:
-    """(rows, bytes) of a block of channels."""
-    rows, columns, lanes = (loops.extent(sch, loop) or 1 for loop in sch.get_loops(block)[2:])
-    return rows, 4 * rows * columns * lanes
+def image_of(sch: Schedule, block: Block) -> tuple[int, int]:
+    """(rows, bytes) of a block of channels that `block` makes."""
+    rows, *others = (int(size) for size in sch.get(block).writes[0].source.shape[2:])
+    return rows, 4 * rows * math.prod(others)
 
 
 def _strip_rows(sch: Schedule, out: Block, padding: list[Block]) -> int:
@@ -123,19 +125,21 @@ def _strip_rows(sch: Schedule, out: Block, padding: list[Block]) -> int:
         loops.extent(sch, loop) or 1 for loop in sch.get_loops(padding[0])
     )
     bytes_per_row = 4 * lanes * padded_width * padded_rows / rows
-    fitting = [count for count in divisors(rows) if count * bytes_per_row <= STRIP_BYTES]
-    return max(fitting, default=1)
+    strips = math.ceil(rows * bytes_per_row / STRIP_BYTES)
+    return -(-rows // min(strips, rows))
 
 
 def _accumulate(sch: Schedule, filtered: Block, at: Loop) -> None:
     """Compute the window at the loop `at`, written out: rows, then columns of the tile, then the window's."""
+    count = len(loops.kinds(sch, filtered))
     sch.compute_at(filtered, at, preserve_unit_loops=True)
-    *_, n, channel, row, column, lane, window_row, window_column = sch.get_loops(filtered)
-    sch.reorder(window_row, n, channel, row, column, window_column, lane)
+    *tile, window_row, window_column = sch.get_loops(filtered)[-count:]
+    *outer, column, lane = tile
+    sch.reorder(window_row, *outer, column, window_column, lane)
     sizes = [loops.extent(sch, loop) or 1 for loop in (window_row, column, window_column)]
     if sizes[0] * sizes[1] * sizes[2] <= STRAIGHT:
         sch.unroll(window_row)
-    unroll_and_vectorize(sch, [n, channel, row, column, window_column, lane])
+    unroll_and_vectorize(sch, [*outer, column, window_column, lane])
     init = sch.decompose_reduction(filtered, window_row)
-    unroll_and_vectorize(sch, sch.get_loops(init)[-5:])
+    unroll_and_vectorize(sch, sch.get_loops(init)[-len(tile) :])
     sch.set_scope(filtered, 0, "local")
