@@ -45,7 +45,7 @@ class Flat(nn.Module):
 @pytest.mark.parametrize("mcpu", WIDTHS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_hidden_sizes_and_lanes(kind: str, mcpu: str) -> None:
-    sizes = ((64, 1), (13, 3), (272, 2)) if mcpu == "native" else ((13, 3),)
+    sizes = ((64, 1), (13, 3), (272, 2), (33, 13)) if mcpu == "native" else ((13, 8),)
     for hidden, batch in sizes:
         layer = KINDS[kind](7, hidden)
         check(Flat(layer), torch.randn(5, batch, 7), mcpu=mcpu)
