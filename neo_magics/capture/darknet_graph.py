@@ -24,6 +24,15 @@ EPSILON = 1e-6
 _LEAKY = 0.1
 _IGNORED = ("dropout", "cost")
 _PLAIN = {"relu": "Relu", "logistic": "Sigmoid", "tanh": "Tanh", "elu": "Elu", "selu": "Selu"}
+# Options that change what a layer computes, and their values that do not.
+_PLAIN_OPTIONS = {
+    **dict.fromkeys(
+        ("tree", "weights_type", "antialiasing", "binary", "xnor", "reverse", "flatten", "maxpool_depth"),
+        ("0", "none"),
+    ),
+    "alpha": ("1", "1.0"),
+    "beta": ("1", "1.0"),
+}
 ACTIVATIONS = frozenset({"linear", "leaky", "relu6", "mish", "swish", *_PLAIN})
 
 
@@ -68,9 +77,11 @@ def _unknown(layer: Section) -> list[str]:
     activation = layer.options.get("activation", "linear")
     if activation not in ACTIVATIONS:
         found.append(f"activation {activation}")
-    for option in ("tree", "weights_type", "antialiasing", "binary", "xnor", "reverse", "flatten"):
-        if layer.options.get(option, "0") not in ("0", "none"):
-            found.append(f"{layer.kind} with {option}")
+    found += [
+        f"{layer.kind} with {option}"
+        for option, plain in _PLAIN_OPTIONS.items()
+        if layer.options.get(option, plain[0]) not in plain
+    ]
     return found
 
 
@@ -121,7 +132,7 @@ class _Builder:
     def convolutional(self, layer: Section, x: Value) -> Value:
         filters, size = layer.whole("filters", 1), layer.whole("size", 1)
         groups, dilation = layer.whole("groups", 1), layer.whole("dilation", 1)
-        strides = [layer.whole(f"stride_{axis}", layer.whole("stride", 1)) for axis in "yx"]
+        strides = _strides(layer)
         pad = (size // 2 if layer.whole("pad", 0) else layer.whole("padding", 0)) * dilation
         bias = self.weights.take(layer.name, filters)
         norm = self._norm(layer, filters)
@@ -162,18 +173,19 @@ class _Builder:
         return [self.weights.take(layer.name, count) for _ in range(3)] if wanted else []
 
     def maxpool(self, layer: Section, x: Value) -> Value:
-        stride = layer.whole("stride", 1)
-        size = layer.whole("size", stride)
+        strides = _strides(layer)
+        size = layer.whole("size", strides[1])
         padding = layer.whole("padding", size - 1)
         begin, end = padding // 2, padding - padding // 2
         made = self.maker.add(
             "MaxPool",
             x.name,
             kernel_shape=[size, size],
-            strides=[stride, stride],
+            strides=strides,
             pads=[begin, begin, end, end],
         )
-        height, width = ((n + padding - size) // stride + 1 for n in (x.height, x.width))
+        sizes = zip((x.height, x.width), strides, strict=True)
+        height, width = ((n + padding - size) // stride + 1 for n, stride in sizes)
         return Value(made, x.channels, height, width)
 
     def avgpool(self, _layer: Section, x: Value) -> Value:
@@ -256,6 +268,14 @@ class _Builder:
     def _head(self, layer: Section, x: Value, boxes: str) -> Value:
         self.heads.append(self.maker.rename(boxes, layer.name))
         return x
+
+
+def _strides(layer: Section) -> list[int]:
+    """Downwards and sideways."""
+    found = [layer.whole(f"stride_{axis}", layer.whole("stride", 1)) for axis in "yx"]
+    if min(found) < 1:
+        raise InputError(f"Layer {layer.name} has a stride of {min(found)}.", hint="Give a positive stride.")
+    return found
 
 
 def _folded(weight: Any, bias: Any, norm: list[Any]) -> tuple[Any, Any]:

@@ -43,7 +43,10 @@ class JaxGraph:
         for equation in jaxpr.eqns:
             name = equation.primitive.name
             inner = _inner(equation)
-            if inner is not None:
+            if name == "cond":
+                for branch in equation.params["branches"]:
+                    self._survey(branch.jaxpr, f"{place}/cond".lstrip("/"))
+            elif inner is not None:
                 self._survey(inner.jaxpr, f"{place}/{equation.params.get('name', name)}".lstrip("/"))
             elif name not in CONVERTERS:
                 self._refuse(name, place)
@@ -70,6 +73,8 @@ class JaxGraph:
         return [read(atom) for atom in jaxpr.outvars]
 
     def _equation(self, equation: Any, inputs: Sequence[str]) -> Sequence[str]:
+        if equation.primitive.name == "cond":
+            return self._chosen(equation, inputs)
         inner, outer = _inner(equation), self.maker.layer
         if inner is None:
             return self._operator(equation, inputs)
@@ -115,6 +120,19 @@ class JaxGraph:
                 into.append(result)
         stacked = [self._stacked(each[::-1] if params["reverse"] else each) for each in rows]
         return [*state, *stacked]
+
+    def _chosen(self, equation: Any, inputs: Sequence[str]) -> list[str]:
+        """All branches are computed, and the results of one are taken: they are functions without effects."""
+        add = self.maker.add
+        which = add("Cast", inputs[0], to=7)
+        results = [self._closed(branch, inputs[1:]) for branch in equation.params["branches"]]
+        found = results[0]
+        for number, others in enumerate(results[1:], 1):
+            here = add("Equal", which, self.maker.constant(np.int64(number)))
+            if number == len(results) - 1:  # numbers beyond the branches mean the last one
+                here = add("GreaterOrEqual", which, self.maker.constant(np.int64(number)))
+            found = [str(add("Where", here, new, old)) for new, old in zip(others, found, strict=True)]
+        return found
 
     def _row(self, sequence: str, step: int) -> str:
         return str(self.maker.add("Gather", sequence, self.maker.constant(np.int64(step)), axis=0))

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from neo_magics.capture import jax_reductions, jax_shapes
+from neo_magics.capture import jax_reductions, jax_selection, jax_shapes
 from neo_magics.capture.jax_step import Converter, Step
 
 
@@ -144,4 +144,5 @@ CONVERTERS: dict[str, Converter] = {
     "convert_element_type": _convert,
     **jax_shapes.CONVERTERS,
     **jax_reductions.CONVERTERS,
+    **jax_selection.CONVERTERS,
 }

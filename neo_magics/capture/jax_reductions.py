@@ -133,14 +133,6 @@ def _cumulative(step: Step) -> str:
     return step.add("CumSum", step.inputs[0], axis, reverse=int(step.params["reverse"]))
 
 
-def _sorted(step: Step) -> str:
-    if len(step.inputs) != 1:
-        raise NotImplementedError("of several arrays")
-    axis = step.params["dimension"]
-    count = step.whole(step.shapes[0][axis])
-    return str(step.maker.add("TopK", step.inputs[0], count, outputs=2, axis=axis, largest=0)[0])
-
-
 def _top(step: Step) -> Sequence[str]:
     if step.params.get("axis", len(step.shapes[0]) - 1) != len(step.shapes[0]) - 1:
         raise NotImplementedError("along another axis than the last")
@@ -167,6 +159,5 @@ CONVERTERS: dict[str, Converter] = {
     "reduce_window_min": _pooled_minimum,
     "reduce_window_sum": _pooled("AveragePool"),
     "cumsum": _cumulative,
-    "sort": _sorted,
     "top_k": _top,
 }

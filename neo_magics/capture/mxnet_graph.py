@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from neo_magics.capture.mxnet_file import Node, Symbol, read_params, read_symbol
-from neo_magics.capture.mxnet_operators import LABELLED, OPERATORS, Layer, refused
+from neo_magics.capture.mxnet_file import Array, Node, Symbol, read_params, read_symbol
+from neo_magics.capture.mxnet_operators import JOINED, LABELLED, OPERATORS, ZEROS, Layer, refused
 from neo_magics.capture.onnx_build import GraphMaker, refuse_unknown
 from neo_magics.errors import CaptureError, InputError, NeoMagicsError
 
@@ -31,9 +31,12 @@ class Network:
     def check(self) -> None:
         """All operators and options at once that are not known, with the nodes they are in."""
         missing: dict[str, list[str]] = {}
-        for node in self.symbol.nodes:
+        for index, node in enumerate(self.symbol.nodes):
             if node.operator != "null" and (what := refused(node)):
                 missing.setdefault(what, []).append(node.name)
+            readers = [n for n in self.symbol.nodes if any(place == index for place, _ in n.inputs)]
+            if node.operator in ZEROS and any(reader.operator != "RNN" for reader in readers):
+                missing.setdefault(node.operator, []).append(node.name)
         refuse_unknown(
             "MXNET", missing, "Export the model to ONNX (mxnet.onnx.export_model), or replace them."
         )
@@ -44,8 +47,10 @@ class Network:
         known = dtypes or {}
         maker = GraphMaker()
         values: list[Sequence[str]] = []
+        arrays: list[Array | None] = []
         for node in self.symbol.nodes:
-            values.append(self._made(maker, node, values))
+            arrays.append(self._array(node, arrays))
+            values.append(self._made(maker, node, values, arrays))
         for name, (place, index) in zip(self.outputs, self.symbol.heads, strict=True):
             maker.rename(values[place][index], name)
         inputs = {
@@ -57,12 +62,32 @@ class Network:
         }
         return maker.finish(inputs, self.outputs)
 
-    def _made(self, maker: GraphMaker, node: Node, values: list[Sequence[str]]) -> Sequence[str]:
+    def _array(self, node: Node, known: Sequence[Array | None]) -> Array | None:
+        """What `node` is where parameters decide it: Gluon joins those of a recurrent layer."""
+        if node.operator == "null":
+            return self.params.get(node.name)
+        parts = [known[place] for place, _ in node.inputs]
+        found = [part for part in parts if part is not None]
+        if not found or len(found) < len(parts):
+            return None
+        if node.operator in ("Reshape", "reshape") and node.sizes("shape") == [-1]:
+            return found[0].ravel()
+        if node.operator in JOINED and all(part.ndim == 1 for part in found):
+            return np.concatenate(found)
+        return None
+
+    def _made(
+        self, maker: GraphMaker, node: Node, values: list[Sequence[str]], known: Sequence[Array | None]
+    ) -> Sequence[str]:
         maker.layer = node.name
+        if node.operator in ZEROS:
+            return [""]
+        array = known[len(values)]
+        if array is not None and node.operator != "null":
+            return [maker.constant(array)]
         if node.operator == "null":
             return [maker.constant(self.params[node.name]) if node.name in self.params else node.name]
-        sources = [self.symbol.nodes[place] for place, _ in node.inputs]
-        arrays = [self.params.get(source.name) if source.operator == "null" else None for source in sources]
+        arrays = [known[place] for place, _ in node.inputs]
         layer = Layer(maker, node, [values[place][index] for place, index in node.inputs], arrays)
         try:
             made = OPERATORS[node.operator](layer)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -97,9 +97,13 @@ def _program_call(program: Any) -> Call:
     names = [node.name if hasattr(node_value(node), "dtype") else None for node in nodes]
     fixed = [None if name else node_value(node) for name, node in zip(names, nodes, strict=True)]
     outputs = [spec.name for spec in program_outputs(program)]
+    schemas = [getattr(node.target, "_schema", None) for node in program.graph.nodes]
+    writes = any(schema.is_mutable for schema in schemas if schema is not None)
 
     def call(inputs: Mapping[str, Any]) -> dict[str, Any]:
         flat = [inputs[name] if name else value for name, value in zip(names, fixed, strict=True)]
+        if writes:  # the caller's arrays stay as they are, for the next call and the comparison
+            flat = [value.clone() if isinstance(value, torch.Tensor) else value for value in flat]
         return dict(zip(outputs, filter(torch.is_tensor, module(*flat)), strict=True))
 
     return call
@@ -111,9 +115,20 @@ def _module_call(module: Any) -> Call:
 
 def _script_call(script: Any) -> Call:
     names = [argument.name for argument in script.forward.schema.arguments[1:]]
+    writes = any(kind.endswith("_") for kind in _kinds(script.inlined_graph))
 
     def call(inputs: Mapping[str, Any]) -> dict[str, Any]:
+        if writes:
+            inputs = {name: value.clone() for name, value in inputs.items()}
         known = inputs.keys() <= set(names)
         return name_outputs(script(**inputs) if known else script(*inputs.values()))
 
     return call
+
+
+def _kinds(block: Any) -> Iterator[str]:
+    """The operators of a TorchScript graph, those in its branches and loops too."""
+    for node in block.nodes():
+        yield node.kind()
+        for inner in node.blocks():
+            yield from _kinds(inner)

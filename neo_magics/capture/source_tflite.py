@@ -11,6 +11,7 @@ import numpy as np
 from neo_magics.capture.files import model_file
 from neo_magics.capture.needs import needed
 from neo_magics.capture.tflite_file import read_tflite
+from neo_magics.capture.tflite_hybrid import SHARE, hybrid_weights
 from neo_magics.errors import InputError
 
 Array = np.ndarray[Any, Any]
@@ -36,7 +37,8 @@ class TfliteSource:
     def __init__(self, path: Path, threads: int | None) -> None:
         file = read_tflite(path.read_bytes(), path.name)
         self.input_specs = file.inputs
-        self.rounding = file.rounding
+        self.rounding = dict(file.rounding)
+        self._is_hybrid = bool(hybrid_weights(file.model, file.model.Subgraphs(0)))
         self._outputs = [spec.name for spec in file.outputs]
         self._interpreter = interpreter(file.content, threads)
         self._places = [detail["index"] for detail in self._interpreter.get_input_details()]
@@ -52,7 +54,17 @@ class TfliteSource:
             self._interpreter.set_tensor(place, value)
         self._interpreter.invoke()
         found = [self._interpreter.get_tensor(place) for place in self._results]
-        return dict(zip(self._outputs, found, strict=True))
+        outputs = dict(zip(self._outputs, found, strict=True))
+        if self._is_hybrid:
+            self._allow_for(outputs)
+        return outputs
+
+    def _allow_for(self, outputs: Mapping[str, Array]) -> None:
+        """What LiteRT's rounding of a hybrid layer's inputs may make of these outputs."""
+        for name, value in outputs.items():
+            if value.dtype.kind == "f":
+                largest = float(np.abs(value).max(initial=0.0))
+                self.rounding[name] = max(self.rounding.get(name, 0.0), SHARE * largest)
 
     def _resize(self, shapes: list[tuple[int, ...]]) -> None:
         if shapes == self._shapes:

@@ -8,6 +8,7 @@ import dataclasses
 import inspect
 import io
 import logging
+import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,8 @@ from neo_magics.capture.quiet import quiet_torch
 from neo_magics.capture.request import Shapes
 from neo_magics.errors import CaptureError
 
+_BY_VALUE = ("DataDependentOutputException", "DynamicOutputShapeException", "PendingUnbackedSymbolNotFound")
+_BY_VALUE_WORDS = ("data-dependent", "Could not guard", "Could not extract specialized")
 _LOGGERS = (
     "torch.export",
     "torch.fx.experimental.symbolic_shapes",
@@ -238,8 +241,13 @@ def _silence() -> Iterator[None]:
 def _explained(error: Exception, module: Any) -> CaptureError:
     text = str(error).strip()
     name = type(module).__name__
-    if "data-dependent" in text or "Could not guard" in text or "Could not extract specialized" in text:
-        where = _caller(text)
+    if _packs(error):
+        return CaptureError(
+            f"{name} packs sequences by their lengths (pack_padded_sequence): sizes that depend on values.",
+            hint="Give its recurrent layers the padded tensor, and mask or pick the results by length.",
+        )
+    if type(error).__name__ in _BY_VALUE or any(words in text for words in _BY_VALUE_WORDS):
+        where = _caller(text) or _own_line(error)
         return CaptureError(
             f"{name}'s forward takes a branch or a shape from the values of a tensor{where}.",
             hint="Replace it with torch.where or torch.cond, or give torch.jit.script(module).",
@@ -259,6 +267,19 @@ def _explained(error: Exception, module: Any) -> CaptureError:
         hint="Check that the model runs on the example inputs: their shapes and dtypes are the usual cause "
         "(whole-number inputs need examples of that dtype).",
     )
+
+
+def _packs(error: BaseException) -> bool:
+    return any(frame.name == "pack_padded_sequence" for frame in traceback.extract_tb(error.__traceback__))
+
+
+def _own_line(error: BaseException) -> str:
+    """The innermost line that is no part of an installed package."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [
+        f for f in frames if f.line and "site-packages" not in f.filename and "neo_magics" not in f.filename
+    ]
+    return f" (`{own[-1].line.strip()[:100]}`)" if own and own[-1].line else ""
 
 
 def _caller(text: str) -> str:

@@ -16,6 +16,7 @@ from neo_magics.compiler.passes.fuse_attention import FuseAttention
 from neo_magics.compiler.passes.fuse_depthwise import FuseDepthwise
 from neo_magics.compiler.passes.fuse_scale import FuseScale
 from neo_magics.compiler.passes.join_in_place import JoinInPlace
+from neo_magics.compiler.passes.keep_indices_inside import KeepIndicesInside
 from neo_magics.compiler.passes.keep_sizes_apart import KeepSizesApart
 from neo_magics.compiler.passes.lift_constants import LiftConstants
 from neo_magics.compiler.passes.lower_norms import LowerNorms
@@ -100,6 +101,7 @@ def kernel_passes(target: CpuTarget, observe: Callable[[KernelReport], None]) ->
         # Phase 3: operators become loops, neighbours one kernel.
         relax.backend.DispatchSampling(),
         relax.backend.DispatchSortScan(),
+        KeepIndicesInside(),
         relax.transform.LegalizeOps(),
         LiftConstants(),
         relax.transform.BundleModelParams("params"),

@@ -159,6 +159,16 @@ def einsum() -> Any:
     )
 
 
+def dueling() -> Any:
+    """A product of which the epilogue reads one column for all others; the packed rule fails there."""
+    made = Made(
+        lambda m, x: m.both(x)[:, :1] + x.log_softmax(1) - m.mean(x),
+        both=nn.Linear(8, 2, bias=False),
+        mean=nn.Linear(8, 1),
+    )
+    return made, floats(5, 8)
+
+
 def no_kernel() -> Any:
     return nn.Flatten(), floats(2, 3, 4)
 
@@ -181,7 +191,7 @@ def doubles() -> Any:
 
 ZOO = (
     convolution_1d, convolution_3d, groups, transposed, dilated, residual, gru, lstm, encoder,
-    masked_attention, norms, channels_last_norm, shuffles, resized, sorted_sums, several, einsum,
+    masked_attention, norms, channels_last_norm, shuffles, resized, sorted_sums, several, einsum, dueling,
     no_kernel, nothing, whole_numbers, a_number, doubles,
 )  # fmt: skip
 

@@ -13,6 +13,7 @@ from tvm import relax
 from tvm.relax.frontend.tflite import tflite_frontend
 
 from neo_magics.capture.tflite_file import TfliteFile
+from neo_magics.capture.tflite_hybrid import hybrid_weights
 from neo_magics.compiler.frontends.relax_tools import always_tuple
 from neo_magics.compiler.frontends.tflite_sparse import dense
 from neo_magics.compiler.frontends.unsupported import unsupported
@@ -32,6 +33,7 @@ class GraphConverter(tflite_frontend.OperatorConverter):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        self.hybrid = hybrid_weights(self.model, self.subgraph)
         known: dict[str, Callable[..., Any]] = {**self.convert_map, "DENSIFY": self._densify}
         self.convert_map = {name: self._named(name, made) for name, made in known.items()}
 
@@ -77,6 +79,23 @@ class GraphConverter(tflite_frontend.OperatorConverter):  # type: ignore[misc]
 
         return converted
 
+    def get_tensors(self, tensors_idx_list: Any) -> list[Any]:
+        """The tensors of these indices; weights that are bytes among floats appear as floats."""
+        found = super().get_tensors(tensors_idx_list)
+        return [self._as_floats(each) if each.tensor_idx in self.hybrid else each for each in found]
+
+    def _as_floats(self, wrapper: Any) -> Any:
+        if not self.is_prefetched(wrapper.tensor_idx):
+            raw = np.asarray(tflite_frontend.OperatorConverter.get_tensor_value(self, wrapper))
+            scales = wrapper.tensor.Quantization().ScaleAsNumpy()
+            shape = [1] * raw.ndim
+            shape[wrapper.tensor.Quantization().QuantizedDimension()] = -1
+            zeros = wrapper.tensor.Quantization().ZeroPointAsNumpy()
+            zeros = zeros.reshape(shape) if isinstance(zeros, np.ndarray) and zeros.size else 0
+            values = (raw.astype(np.float32) - zeros) * scales.reshape(shape)
+            self.set_prefetched_node(wrapper.tensor_idx, values.astype(np.float32))
+        return tflite_frontend.TensorWrapper(wrapper.tensor_idx, _FloatTensor(wrapper.tensor), wrapper.buffer)
+
     def get_tensor_value(self, tensor_wrapper: Any, is_sparse: bool = False) -> Any:
         """The constant in a tensor; one that was sparse has no buffer of its own, which TVM's reads as 0."""
         if self.is_prefetched(tensor_wrapper.tensor_idx):
@@ -88,6 +107,23 @@ class GraphConverter(tflite_frontend.OperatorConverter):  # type: ignore[misc]
         source, result = self.get_input_tensors(op)[0], self.get_output_tensors(op)[0]
         values = np.frombuffer(source.buffer.DataAsNumpy(), self.get_tensor_type_as_numpy(source))
         self.set_prefetched_node(result.tensor_idx, dense(source.tensor, values))
+
+
+class _FloatTensor:
+    """A tensor of the file that says it is of floats."""
+
+    def __init__(self, tensor: Any) -> None:
+        self._tensor = tensor
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._tensor, name)
+
+    def Type(self) -> int:
+        """FLOAT32."""
+        return 0
+
+    def Quantization(self) -> None:
+        """It has none."""
 
 
 def file_to_module(file: TfliteFile) -> Any:

@@ -51,7 +51,7 @@ def _masked(x: Any, indices: Any, values: Any, accumulate: bool) -> Any:
     import torch
 
     mask = indices[0]
-    if len(indices) != 1 or values.numel() != 1:
+    if len(indices) != 1 or not isinstance(values.numel(), int) or values.numel() != 1:
         return NotImplemented
     mask = mask.bool().reshape([*mask.shape, *[1] * (x.dim() - mask.dim())])
     value = values.reshape([])

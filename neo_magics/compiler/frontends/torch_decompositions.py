@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from neo_magics.compiler.frontends.torch_assignments import index_put
+from neo_magics.compiler.frontends.torch_rewrites import rewrites
 
 
 def decomposition_table(program: Any) -> dict[Any, Callable[..., Any]]:
@@ -24,11 +25,8 @@ def decomposition_table(program: Any) -> dict[Any, Callable[..., Any]]:
             aten.min.dim: _min_dim,
             aten.exp2.default: _exp2,
             aten.hypot.default: _hypot,
-            aten._cdist_forward.default: _cdist,
             aten.unfold.default: _unfold,
-            aten.adaptive_max_pool2d.default: _adaptive_max_pool2d,
             aten.native_group_norm.default: _group_norm,
-            aten.avg_pool2d.default: _avg_pool2d,
             aten.upsample_bilinear2d.vec: _upsample_bilinear2d,
             aten._scaled_dot_product_flash_attention_for_cpu.default: _attention,
             aten.index_put.default: index_put,
@@ -40,6 +38,7 @@ def decomposition_table(program: Any) -> dict[Any, Callable[..., Any]]:
             aten.fake_quantize_per_channel_affine.default: _fake_quantize_channels,
         }
     )
+    table.update(rewrites(program))
     for operator in (aten.lstm.input, aten.gru.input, aten.rnn_tanh.input):
         found = [node for node in program.graph.nodes if node.target is operator]
         if found and all(_is_plain_recurrent(node) for node in found):
@@ -116,13 +115,6 @@ def _fake_quantize_channels(x: Any, scale: Any, zero: Any, axis: int, low: int, 
     return _fake_quantize(x, scale.reshape(shape), zero.reshape(shape), low, high)
 
 
-def _cdist(a: Any, b: Any, p: float, mode: Any = None) -> Any:  # noqa: ARG001  the operator's signature
-    if p not in (1.0, 2.0):
-        return NotImplemented
-    difference = a.unsqueeze(-2) - b.unsqueeze(-3)
-    return difference.abs().sum(-1) if p == 1.0 else (difference * difference).sum(-1).sqrt()
-
-
 def _unfold(x: Any, dimension: int, size: int, step: int) -> Any:
     """Windows of `size` along a dimension, as one gather."""
     import torch
@@ -131,18 +123,6 @@ def _unfold(x: Any, dimension: int, size: int, step: int) -> Any:
     count = (x.shape[axis] - size) // step + 1
     index = torch.arange(count)[:, None] * step + torch.arange(size)[None, :]
     return x.index_select(axis, index.flatten()).unflatten(axis, (count, size)).movedim(axis + 1, -1)
-
-
-def _adaptive_max_pool2d(x: Any, output_size: Any) -> Any:
-    """Where the windows are all alike it is a plain pooling."""
-    import torch
-
-    height, width = x.shape[-2:]
-    rows, columns = output_size
-    if height % rows or width % columns:
-        return NotImplemented
-    kernel = (height // rows, width // columns)
-    return torch.ops.aten.max_pool2d_with_indices.default(x, kernel, kernel)
 
 
 def _group_norm(
@@ -166,21 +146,6 @@ def _group_norm(
     out = out if weight is None else out * weight.view(shape)
     out = out if bias is None else out + bias.view(shape)
     return out, mean.reshape(n, group), scale.reshape(n, group)
-
-
-def _avg_pool2d(
-    x: Any, kernel: Any, stride: Any = (), padding: Any = 0, ceil: bool = False,
-    count_include_pad: bool = True,  # noqa: ARG001  the divisor overrides it
-    divisor: int | None = None,
-) -> Any:  # fmt: skip
-    """TVM forgets the divisor: windows of one size are averaged and scaled."""
-    import torch
-
-    if divisor is None or ceil:
-        return NotImplemented
-    area = kernel[0] * kernel[-1]
-    mean = torch.ops.aten.avg_pool2d.default(x, kernel, stride or kernel, padding, False, True)
-    return mean * (area / divisor)
 
 
 def _attention(

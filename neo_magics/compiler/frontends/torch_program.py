@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from tvm import relax
@@ -10,12 +10,15 @@ from tvm.relax.frontend.torch.exported_program_translator import ExportedProgram
 
 from neo_magics.artifact.kernels import Source
 from neo_magics.capture.quiet import quiet_torch
+from neo_magics.capture.torch_names import program_inputs
 from neo_magics.compiler.frontends.sources import with_sources
 from neo_magics.compiler.frontends.torch_decompositions import decomposition_table
 from neo_magics.compiler.frontends.torch_fixes import CONVERTERS
 from neo_magics.compiler.frontends.unsupported import unsupported
 from neo_magics.errors import CompilationError, InputError, NeoMagicsError
 
+# Out of training; their converters look, and recurrent layers with dropout in effect are taken apart.
+_NOT_RANDOM = ("dropout.default", "native_dropout.default", "lstm.input", "gru.input", "rnn_tanh.input")
 Convert = Callable[[Any], Any]
 
 
@@ -54,12 +57,32 @@ class ProgramImporter(ExportedProgramImporter):  # type: ignore[misc]
         return converted
 
     def _check_unsupported_func_type(self, nodes: Any) -> None:
+        """All operators at once that are not known, give random or complex numbers."""
         missing: dict[str, list[str]] = {}
         for node in nodes:
-            if node.op == "call_function" and node.target.__name__ not in self.convert_map:
-                missing.setdefault(node.target.__name__, []).append(place(node).strip(" ()"))
+            if node.op == "call_function" and (what := _refused(node, self.convert_map)):
+                missing.setdefault(what, []).append(place(node).strip(" ()"))
         if missing:
             raise unsupported("PyTorch", missing)
+
+
+def _refused(node: Any, known: Mapping[str, Any]) -> str:
+    """What of `node` cannot be converted; "" if nothing.
+
+    TVM itself takes some random operators for plain ones: aten.exponential for exp.
+    """
+    import torch
+
+    name = str(node.target.__name__)
+    if name == "with_effects":  # a check of what the operator in question found
+        return str(node.args[1])
+    complex_ = getattr(getattr(node.meta.get("val"), "dtype", None), "is_complex", False)
+    if complex_:
+        return f"{name} of complex numbers"
+    random = torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ())
+    if random and name not in _NOT_RANDOM:
+        return f"{name}, whose result is random"
+    return "" if name in known else name
 
 
 def program_to_module(program: Any) -> Any:
@@ -67,7 +90,9 @@ def program_to_module(program: Any) -> Any:
     decomposed = _decomposed(program)
     _make_contiguous(decomposed)
     _keep_tensors(decomposed)
+    _refuse_complex_inputs(decomposed)
     importer = ProgramImporter()
+    importer._check_unsupported_func_type(decomposed.graph.nodes)  # before the inputs, where TVM would fail
     module = importer.from_exported_program(
         decomposed,
         keep_params_as_input=False,
@@ -89,6 +114,22 @@ def _decomposed(program: Any) -> Any:
         name = str(error.func).removeprefix("aten.")
         nodes = [node for node in program.graph.nodes if str(node.target) == str(error.func)]
         raise unsupported("PyTorch", {name: [place(node).strip(" ()") for node in nodes]}) from error
+    except Exception as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise CompilationError(
+            f"PyTorch cannot take the program apart: {type(error).__name__}: {reason[:250]}",
+            hint="Sizes that depend on values are the usual cause: use torch.where, not masks as indices.",
+        ) from error
+
+
+def _refuse_complex_inputs(program: Any) -> None:
+    found = [info.name for info in program_inputs(program) if info.dtype.startswith("complex")]
+    if found:
+        raise InputError(
+            f"Input {found[0]!r} is of complex numbers, which a compiled model does not have.",
+            hint="Take the real and the imaginary part as two inputs, or as one with a last dimension of 2.",
+            input=found[0],
+        )
 
 
 def place(node: Any) -> str:

@@ -56,8 +56,9 @@ class ScheduleKernels:
         for rule in self.rules:
             try:
                 schedule = rule.apply(func, self.machine)
-            except ScheduleError as error:
-                # The rule matched and TVM refused a step: the next rule is slower, never wrong.
+            except (ScheduleError, ValueError, tvm.error.InternalError) as error:
+                # The rule matched and TVM refused a step, or one of its own checks failed there (a product of
+                # which the epilogue reads a part): the next rule is slower, never wrong.
                 refusals.append(f"{rule.name}: {_first_line(error)}")
                 continue
             if schedule is not None:

@@ -108,6 +108,36 @@ CASES: dict[str, tuple[Callable[[Any], Any], np.ndarray]] = {
         lambda x: (jnp.isnan(jnp.sqrt(x)), jnp.isfinite(jnp.log(x)), jnp.maximum(x, jnp.nan)),
         ROWS,
     ),
+    "stacked and tiled": (lambda x: (jnp.stack([x, x * 2], -1), jnp.tile(x, (2, 1))), ROWS),
+    "ordered places": (lambda x: (jnp.argsort(x, 1), jnp.argsort(-x, 0), jnp.median(x)), ROWS),
+    "one of two": (lambda x: lax.cond(x[0, 0] > 9, lambda a: a * 2, lambda a: -a, x), ROWS),
+    "one of several": (
+        lambda i: lax.switch(
+            i[0], [lambda a: (a, a > 0), lambda a: (a * 2, a > 1), lambda a: (-a, a < 0)], i
+        ),
+        np.array([2, 7, 1]),
+    ),
+    "beyond the last one": (
+        lambda i: lax.switch(i[0], [lambda a: a, lambda a: a * 2, lambda a: -a], i),
+        np.array([5, 7, 1]),
+    ),
+    "a part replaced at a position": (
+        lambda x: lax.dynamic_update_slice(x, x[:2, :3] + 9, (jnp.argmax(x[:, 0]), jnp.argmax(x[0]))),
+        ROWS,
+    ),
+    "running products and maxima": (
+        lambda x: (jnp.cumprod(x, 0), lax.cummax(x, 1), lax.cummin(x, 1, reverse=True)),
+        ROWS,
+    ),
+    "angles and cube roots": (
+        lambda x: (jnp.arctan2(x, x[::-1]), jnp.arctan2(x, x * 0), jnp.cbrt(x)),
+        ROWS,
+    ),
+    "shifts": (lambda x: (x << 2, x >> 1), np.arange(-6, 6)),
+    "brain floats within": (
+        lambda x: (x.astype(jnp.bfloat16) * 2).astype(jnp.float32),
+        ROWS,
+    ),
     "half precision": (lambda x: x.astype(jnp.float16) @ W.astype(jnp.float16), ROWS),
     "gradient": (jax.grad(lambda x: jnp.sum(jnp.sin(x) * jax.nn.sigmoid(x))), ROWS),
 }
@@ -126,6 +156,13 @@ def test_names_are_the_function_s_own() -> None:
     model = agrees(jax.jit(scores), {"image": ROWS, "scale": np.float32(2)})
     assert [str(spec) for spec in model.inputs] == ["image: float32[4, 6]", "scale: float32[]"]
     assert [spec.name for spec in model.outputs] == ["a.0", "a.1", "b"]
+
+
+def test_an_output_with_the_name_of_an_input() -> None:
+    """The input's name was changed then, and nobody could give it."""
+    model = agrees(jax.jit(lambda x: {"x": x * 2, "y": x}), ROWS)
+    assert [spec.name for spec in model.inputs] == ["x"]
+    assert [spec.name for spec in model.outputs] == ["x_out", "y"]
 
 
 def test_all_unknown_primitives_come_at_once_with_their_places() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -12,9 +13,10 @@ pytest.importorskip("tflite")
 pytest.importorskip("ai_edge_litert")
 
 from neo_magics.capture import capture
-from neo_magics.capture.source import open_source
+from neo_magics.capture.source import open_source, rounding
 from neo_magics.errors import CaptureError, InputError, UnsupportedOperatorsError
 from tests.compiler.frontends.oracle import agrees, imported, run
+from tests.compiler.frontends.tflite_models import hybrid
 
 FILES = Path(__file__).parents[2] / "data" / "tflite"
 IMAGE = np.random.default_rng(0).standard_normal((1, 12, 12, 3)).astype("float32")
@@ -35,6 +37,20 @@ def test_whole_numbers_are_within_a_step() -> None:
 
 def test_quantised_inside_and_floating_point_outside() -> None:
     agrees(FILES / "cnn_float_io.tflite", IMAGE, tolerance=1 / 256)
+
+
+@pytest.mark.parametrize("per_channel", [True, False])
+def test_weights_of_bytes_among_floats(per_channel: bool) -> None:
+    """What a converter makes with optimizations=[DEFAULT] alone. TVM: multiplies by the bytes as they are."""
+    content = hybrid((FILES / "cnn.tflite").read_bytes(), per_channel)
+    archive = capture(content, inputs=IMAGE)
+    with tempfile.TemporaryDirectory() as name:
+        archive.unpack_into(Path(name))
+        source = open_source(Path(name), "TFLITE")
+        expected = source.run({"x": IMAGE})["Identity"]
+        got = run(imported(Path(name), "TFLITE"), {"x": IMAGE})["Identity"]
+    (allowed,) = rounding(source).values()
+    assert 0 < np.abs(got - expected).max() < allowed <= 0.03 * np.abs(expected).max() + 1e-6
 
 
 def test_a_recurrent_network() -> None:

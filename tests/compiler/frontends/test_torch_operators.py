@@ -86,6 +86,7 @@ CASES: dict[str, tuple[Function, Tensor]] = {
     "sum of truths along an axis": (lambda x: (x > 0).cumsum(1), ROWS),
     "clamp of whole numbers": (lambda x: x.clamp(min=1), IDS),
     "sigmoid of whole numbers": (lambda x: x.sigmoid(), IDS),
+    "choice of dtypes": (lambda x: torch.where(x > 0, x * 0.5, x), IDS),
     "concatenation of dtypes": (lambda x: torch.cat([x, x * 0.5], -1), IDS),
     "selu": (F.selu, ROWS),
     "elu": (lambda x: F.elu(x * 30, 0.5), ROWS),

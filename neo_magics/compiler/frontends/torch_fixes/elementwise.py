@@ -62,10 +62,27 @@ def concatenate(node: Any, importer: Any) -> Any:
     return emit(relax.op.concat(parts, axis))
 
 
+def where(node: Any, importer: Any) -> Any:
+    """aten.where of tensors of different dtypes, in their common one."""
+    emit = importer.block_builder.emit
+    dtype = importer._convert_data_type(node.meta["val"].dtype)
+    condition, x, y = (importer._retrieve_args(arg) for arg in node.args[:3])
+    return emit(
+        relax.op.where(cast_to(emit, condition, "bool"), cast_to(emit, x, dtype), cast_to(emit, y, dtype))
+    )
+
+
 def scatter_add(node: Any, importer: Any) -> Any:
     """aten.scatter_add."""
     x, axis, index, source = (importer._retrieve_args(arg) for arg in node.args[:4])
     return importer.block_builder.emit(relax.op.scatter_elements(x, index, source, axis, "add"))
+
+
+def scatter_reduce(node: Any, importer: Any) -> Any:
+    """aten.scatter_reduce.two, of which only prod, amax and amin are left by `torch_rewrites.scatters`."""
+    x, axis, index, source, kind = (importer._retrieve_args(arg) for arg in node.args[:5])
+    reduction = {"prod": "mul", "amax": "max", "amin": "min"}[kind]
+    return importer.block_builder.emit(relax.op.scatter_elements(x, index, source, axis, reduction))
 
 
 def full(node: Any, importer: Any) -> Any:
@@ -105,5 +122,7 @@ CONVERTERS = {
     "clamp.default": clamp,
     "clamp.Tensor": clamp,
     "cat.default": concatenate,
+    "where.self": where,
     "scatter_add.default": scatter_add,
+    "scatter_reduce.two": scatter_reduce,
 }

@@ -1,0 +1,138 @@
+"""PyTorch's operators that are written in terms of others: plain TVM lacks each, or has it wrong."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from neo_magics.capture import capture
+from neo_magics.errors import CaptureError, InputError, UnsupportedOperatorsError
+from tests.compiler.frontends.oracle import agrees
+from tests.compiler.frontends.test_torch_operators import IDS, IMAGE, ROWS, Apply, Function
+
+INDEX = torch.tensor([[0, 1, 1, 3, 0, 2]] * 4)
+TABLE = torch.cat([ROWS, ROWS])
+HOLES = torch.where(ROWS > 0.5, float("nan"), ROWS)
+STARTS, ENDS = torch.tensor([0, 2, 2]), torch.tensor([0, 2, 6])
+BAGS = torch.tensor([[1, 2, 0], [4, 4, 3]])
+VOLUME = torch.randn(1, 4, 3, 5, 4, generator=torch.Generator().manual_seed(1))
+KERNEL = torch.randn(4, 3, 2, 3, 1, generator=torch.Generator().manual_seed(3))
+ODD = torch.randn(2, 3, 7, 9, generator=torch.Generator().manual_seed(2))
+
+CASES: dict[str, tuple[Function, Tensor]] = {
+    # Wrong with plain TVM.
+    "divisor, uneven windows": (lambda x: F.avg_pool2d(x, 3, 2, 1, True, divisor_override=2), ODD),
+    "strides that transpose": (lambda x: x.contiguous().as_strided((6, 4), (1, 6)), ROWS),
+    "strides that overlap": (lambda x: x.contiguous().as_strided((3, 4), (2, 1), 5), ROWS),
+    "smallest of absolute values": (lambda x: torch.linalg.vector_norm(x, float("-inf"), 1), ROWS),
+    # Refused by plain TVM.
+    "number of non-zeros": (lambda x: torch.linalg.vector_norm(x.relu(), 0, 1), ROWS),
+    "bags summed": (lambda x: F.embedding_bag(BAGS, x, mode="sum"), TABLE),
+    "bags averaged but one row": (lambda x: F.embedding_bag(BAGS, x, mode="mean", padding_idx=4), TABLE),
+    "largest of bags": (lambda x: F.embedding_bag(BAGS.flatten(), x, STARTS, mode="max"), TABLE),
+    "weighted bags": (
+        lambda x: F.embedding_bag(BAGS, x, mode="sum", per_sample_weights=x[:2, :3]),
+        TABLE,
+    ),
+    "bags with an end": (
+        lambda x: F.embedding_bag(BAGS.flatten(), x, ENDS, mode="sum", include_last_offset=True),
+        TABLE,
+    ),
+    "uneven adaptive maximum": (lambda x: F.adaptive_max_pool2d(x, (3, 4)), ODD),
+    "uneven adaptive maximum of a volume": (lambda x: F.adaptive_max_pool3d(x, (2, 3, 1)), VOLUME),
+    "positions of maxima": (lambda x: F.max_pool2d(x, 3, 2, 1, return_indices=True), ODD),
+    "positions in a volume": (lambda x: F.max_pool3d(x, 2, return_indices=True), VOLUME),
+    "positions of adaptive maxima": (lambda x: F.adaptive_max_pool2d(x, (3, 4), return_indices=True), ODD),
+    "maxima put back": (lambda x: F.max_unpool2d(*F.max_pool2d(x, 2, return_indices=True), 2), IMAGE),
+    "transposed over three axes": (
+        lambda x: F.conv_transpose3d(x, KERNEL, stride=2, padding=1, groups=2, output_padding=1),
+        VOLUME,
+    ),
+    "running maximum": (lambda x: x.cummax(1), ROWS),
+    "running minimum with ties": (lambda x: x.cummin(0), IDS),
+    "running log of sums": (lambda x: x.logcumsumexp(-1), ROWS),
+    "the third of an axis": (lambda x: x.kthvalue(3, 1), ROWS),
+    **{
+        f"scattered, {kind}, {'with' if own else 'without'} what was there": (
+            lambda x, kind=kind, own=own: x.scatter_reduce(0, INDEX, x * 2 - 1, kind, include_self=own),
+            ROWS,
+        )
+        for kind in ("sum", "prod", "mean", "amax", "amin")
+        for own in (True, False)
+    },
+    "places of the flat tensor": (lambda x: x.put(torch.tensor([1, -1]), x[0, :2] + 9), ROWS),
+    "elements in order where a mask holds": (lambda x: x.masked_scatter(x > 0, x.flip(0)), ROWS),
+    "diagonal replaced": (lambda x: torch.diagonal_scatter(x, x[0, :4] + 9), ROWS),
+    "distances of another exponent": (lambda x: torch.cdist(x, x, 3.0), ROWS),
+    "largest distances": (lambda x: torch.cdist(x, x, float("inf")), ROWS),
+    "distances of pairs": (F.pdist, ROWS),
+    "matrix and vector added": (lambda x: torch.addmv(x[:, 0], x, x[0], alpha=2), ROWS),
+    "sign of another": (lambda x: torch.copysign(x, x.flip(0)), ROWS),
+    "steps": (lambda x: torch.heaviside(x.relu(), x), ROWS),
+    "powers of two": (lambda x: torch.ldexp(x, torch.tensor(3)), ROWS),
+    "inverse of the error function": (lambda x: (x / 4).clamp(-0.99, 0.99).erfinv(), ROWS),
+    "the number of two, not NaN": (lambda x: (torch.fmax(x, x.flip(0)), torch.fmin(x.flip(0), x)), HOLES),
+    "random slopes out of training": (F.rrelu, ROWS),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_rewritten(name: str) -> None:
+    function, example = CASES[name]
+    agrees(Apply(function), example)
+
+
+def test_rows_of_bounded_length() -> None:
+    layer = nn.Embedding(6, 3, max_norm=0.5)
+    agrees(layer, BAGS)
+
+
+@pytest.mark.parametrize(
+    ("function", "what"),
+    [
+        (F.gumbel_softmax, r"exponential\.default, whose result is random"),
+        (lambda x: x + torch.randn_like(x), r"randn_like\.default, whose result is random"),
+        (lambda x: torch.fft.rfft(x).abs(), r"_fft_r2c\.default of complex numbers"),
+        (lambda x: torch.linalg.inv(x[:, :4]), r"linalg_inv_ex\.default"),
+    ],
+)
+def test_random_complex_and_unknown_operators_are_refused_by_name(function: Function, what: str) -> None:
+    """TVM takes aten.exponential, whose result is random, for exp."""
+    with pytest.raises(UnsupportedOperatorsError, match=what):
+        agrees(Apply(function), ROWS)
+
+
+def test_complex_inputs_are_refused() -> None:
+    with pytest.raises(InputError, match="Input 'x' is of complex numbers"):
+        agrees(Apply(lambda x: x.abs()), torch.complex(ROWS, ROWS))
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (lambda x: torch.combinations(x[0]), "takes a branch or a shape from the values of a tensor"),
+        (lambda x: x * bool(x.equal(x)), "takes a branch or a shape from the values of a tensor"),
+        (
+            lambda x: nn.utils.rnn.pack_padded_sequence(x[None], x[0, :1].long() + 1, True).data,
+            r"packs sequences by their lengths \(pack_padded_sequence\)",
+        ),
+    ],
+)
+def test_what_depends_on_values_is_said_in_words(function: Function, message: str) -> None:
+    with pytest.raises(CaptureError, match=message):
+        capture(Apply(function), inputs=ROWS)
+
+
+def test_a_model_that_writes_its_input_leaves_the_caller_s_as_it_is() -> None:
+    """PyTorch's own run, which the result is compared with, wrote into the arrays that ours was run with."""
+    agrees(Apply(lambda x: x.add_(1)), ROWS)
+    agrees(torch.jit.script(_Writes()), ROWS.clone())
+
+
+class _Writes(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        if x.sum() > 100:
+            x = x.relu_()
+        return x.add_(1)
