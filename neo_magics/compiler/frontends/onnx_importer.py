@@ -20,6 +20,7 @@ from neo_magics.compiler.frontends.onnx_fixes.node import Node, as_tensor, const
 from neo_magics.compiler.frontends.onnx_fold import evaluated
 from neo_magics.compiler.frontends.onnx_graph import attributes_of, element_name, element_types, key_of
 from neo_magics.compiler.frontends.sources import with_sources
+from neo_magics.compiler.frontends.unsupported import reason_of
 from neo_magics.errors import CompilationError, NeoMagicsError
 
 _COUNTERS = 16  # elements of what is computed while importing
@@ -201,7 +202,7 @@ def graph_to_module(proto: Any) -> tuple[Any, list[Any]]:
             raise
         except Exception as error:
             raise CompilationError(
-                f"TVM cannot convert the ONNX model: {_first_line(error)}",
+                f"TVM cannot convert the ONNX model: {reason_of(error)}",
                 hint="Fix all shapes in DataInputConfig, or save the model again with a newer exporter.",
             ) from error
 
@@ -216,12 +217,7 @@ def _named(node: Node) -> Iterator[None]:
     except Exception as error:
         raise CompilationError(
             f"TVM cannot convert the operator {node.operator} (node {node.name or 'without a name'}): "
-            f"{_first_line(error)}",
+            f"{reason_of(error)}",
             hint="Fix all shapes in DataInputConfig, or rewrite that part of the model.",
             operator=node.operator,
         ) from error
-
-
-def _first_line(error: BaseException) -> str:
-    lines = [line for line in str(error).strip().splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[-1].strip()[:200]}" if lines else type(error).__name__

@@ -16,7 +16,7 @@ from neo_magics.capture.tflite_file import TfliteFile
 from neo_magics.capture.tflite_hybrid import hybrid_weights
 from neo_magics.compiler.frontends.relax_tools import always_tuple
 from neo_magics.compiler.frontends.tflite_sparse import dense
-from neo_magics.compiler.frontends.unsupported import unsupported
+from neo_magics.compiler.frontends.unsupported import reason_of, unsupported
 from neo_magics.errors import CompilationError, NeoMagicsError
 
 # TVM leaves convolutions in TFLite's channels-last order, for which transposed ones have no kernel.
@@ -72,7 +72,7 @@ class GraphConverter(tflite_frontend.OperatorConverter):  # type: ignore[misc]
                 raise
             except Exception as error:
                 raise CompilationError(
-                    f"TVM cannot convert the operator {name} ({self._place(op)}): {_first_line(error)}",
+                    f"TVM cannot convert the operator {name} ({self._place(op)}): {reason_of(error)}",
                     hint="Convert the model again without it, or cut that part off.",
                     operator=name,
                 ) from error
@@ -138,12 +138,7 @@ def file_to_module(file: TfliteFile) -> Any:
         raise
     except Exception as error:
         raise CompilationError(
-            f"TVM cannot convert the TFLite model: {_first_line(error)}",
+            f"TVM cannot convert the TFLite model: {reason_of(error)}",
             hint="Convert the model again with other operators, or cut that part off.",
         ) from error
     return always_tuple(relax.transform.Normalize()(module))
-
-
-def _first_line(error: BaseException) -> str:
-    lines = [line for line in str(error).strip().splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[-1].strip()[:200]}" if lines else type(error).__name__

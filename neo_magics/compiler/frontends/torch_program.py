@@ -14,7 +14,7 @@ from neo_magics.capture.torch_names import program_inputs
 from neo_magics.compiler.frontends.sources import with_sources
 from neo_magics.compiler.frontends.torch_decompositions import decomposition_table
 from neo_magics.compiler.frontends.torch_fixes import CONVERTERS
-from neo_magics.compiler.frontends.unsupported import unsupported
+from neo_magics.compiler.frontends.unsupported import reason_of, unsupported
 from neo_magics.errors import CompilationError, InputError, NeoMagicsError
 
 # Out of training; their converters look, and recurrent layers with dropout in effect are taken apart.
@@ -46,7 +46,7 @@ class ProgramImporter(ExportedProgramImporter):  # type: ignore[misc]
                 raise
             except Exception as error:
                 raise CompilationError(
-                    f"TVM cannot convert the operator {name}{place(node)}: {_first_line(error)}",
+                    f"TVM cannot convert the operator {name}{place(node)}: {reason_of(error)}",
                     hint="Rewrite that part of the model with other operators.",
                     operator=name,
                 ) from error
@@ -204,8 +204,3 @@ def _make_contiguous(program: Any) -> None:
         for name, tensor in list(tensors.items()):
             if hasattr(tensor, "is_contiguous") and not tensor.is_contiguous():
                 tensors[name] = tensor.detach().contiguous()
-
-
-def _first_line(error: BaseException) -> str:
-    lines = [line for line in str(error).strip().splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[-1].strip()[:200]}" if lines else type(error).__name__

@@ -27,6 +27,15 @@ def unsupported(
     )
 
 
+def reason_of(error: BaseException) -> str:
+    """Why a converter failed, in one line: TVM's last words with their class, our own as they are."""
+    lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
+    if not lines:
+        return type(error).__name__
+    told = lines[-1][:200]
+    return told if isinstance(error, NotImplementedError) else f"{type(error).__name__}: {told}"
+
+
 def _some(places: Sequence[str]) -> str:
     named = list(dict.fromkeys(place for place in places if place))
     more = f" and {len(named) - _SHOWN} more" if len(named) > _SHOWN else ""
