@@ -17,6 +17,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from neo_magics.capture.expansion import check_datasets, check_zip
 from neo_magics.capture.needs import needed
 from neo_magics.capture.request import TensorInfo
 from neo_magics.errors import InputError, UnsafeArchiveError, UntrustedPickleError
@@ -38,6 +39,7 @@ class KerasFile:
 
 def describe(path: Path) -> KerasFile:
     """What `path` says of its model; `InputError` for a file that holds none or is cut short."""
+    check_zip(path)
     config, version = _read_zip(path) if zipfile.is_zipfile(path) else _read_hdf5(path)
     return KerasFile(config, version, _inputs(config), _outputs(config))
 
@@ -126,6 +128,7 @@ def _check_links(path: Path) -> None:
         opened = BytesIO(zipfile.ZipFile(path).read(WEIGHTS))
     try:
         with h5py.File(opened, "r") as file:
+            check_datasets(path, file)
             outside = list(_members(h5py, file, ""))
     except OSError as error:
         raise _unreadable(path, str(error)) from error

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from neo_magics.capture.expansion import check_zip
 from neo_magics.capture.quiet import quiet_torch
 from neo_magics.errors import InputError, UntrustedPickleError
 
@@ -62,6 +63,7 @@ def load_pt2(path: Path, *, trust_pickle: bool = False) -> Any:
     """
     import torch
 
+    check_zip(path)
     try:
         reader = torch._C.PyTorchFileReader(str(path))
         if not trust_pickle:

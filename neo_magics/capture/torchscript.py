@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from neo_magics.capture.expansion import check_zip
 from neo_magics.capture.quiet import quiet_torch
 from neo_magics.errors import InputError, UntrustedPickleError
 
@@ -46,6 +47,7 @@ def load_script(path: Path) -> Any:
     """
     import torch
 
+    check_zip(path)
     try:
         with quiet_torch():
             module = torch.jit.load(str(path), map_location="cpu").eval()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +17,7 @@ os.environ.setdefault("KERAS_BACKEND", "torch")
 keras = pytest.importorskip("keras")
 
 from neo_magics.capture import capture  # noqa: E402
-from neo_magics.errors import InputError, NeoMagicsError  # noqa: E402
+from neo_magics.errors import InputError, NeoMagicsError, UnsafeArchiveError  # noqa: E402
 from tests.capture.networks import Branch  # noqa: E402
 from tests.compiler.frontends.oracle import imported  # noqa: E402
 
@@ -108,3 +109,37 @@ def encrypted(archive: bytes) -> bytes:
             struct.pack_into("<H", data, place + offset, flags | 1)
             place = data.find(signature, place + 4)
     return bytes(data)
+
+
+@pytest.mark.parametrize("name", ["model.pt2", "model.pth", "model.keras"])
+def test_a_zip_that_would_fill_the_memory(good: Path, tmp_path: Path, name: str) -> None:
+    """A member of the right name, a few kilobytes in the file, that says it expands to terabytes."""
+    path = tmp_path / name
+    with zipfile.ZipFile(good / name) as source, zipfile.ZipFile(path, "w") as target:
+        for member in source.namelist():
+            target.writestr(member, source.read(member))
+    content = bytearray(path.read_bytes())
+    for place in _entries(content):
+        struct.pack_into("<I", content, place + 24, 0xFFFFFFFE)  # the size of each, as the directory says it
+    path.write_bytes(content)
+    with pytest.raises(UnsafeArchiveError, match=rf"{name} has 0\.\d MB and would expand to") as caught:
+        imported(tmp_path, FILES[name], SHAPE)
+    assert "Save the model again" in caught.value.hint
+
+
+def _entries(archive: bytes) -> Iterator[int]:
+    place = archive.find(b"PK\x01\x02")
+    while place >= 0:
+        yield place
+        place = archive.find(b"PK\x01\x02", place + 4)
+
+
+def test_an_array_that_was_never_written(good: Path, tmp_path: Path) -> None:
+    import h5py
+
+    path = tmp_path / "model.h5"
+    path.write_bytes((good / "model.h5").read_bytes())
+    with h5py.File(path, "a") as file:
+        file.create_dataset("model_weights/more", shape=(1 << 22, 1 << 22), dtype="f4", chunks=(1024, 1024))
+    with pytest.raises(UnsafeArchiveError, match=r"model\.h5 has .* would expand to 67,108,864 MB"):
+        imported(tmp_path, "KERAS")
