@@ -131,8 +131,17 @@ class JaxGraph:
             here = add("Equal", which, self.maker.constant(np.int64(number)))
             if number == len(results) - 1:  # numbers beyond the branches mean the last one
                 here = add("GreaterOrEqual", which, self.maker.constant(np.int64(number)))
-            found = [str(add("Where", here, new, old)) for new, old in zip(others, found, strict=True)]
+            kinds = [variable.aval.dtype == np.bool_ for variable in equation.outvars]
+            pairs = zip(others, found, kinds, strict=True)
+            found = [self._picked(here, *pair) for pair in pairs]
         return found
+
+    def _picked(self, here: str, new: str, old: str, truths: bool) -> str:
+        """ONNX Runtime has no Where of booleans."""
+        add = self.maker.add
+        if not truths:
+            return str(add("Where", here, new, old))
+        return str(add("Or", add("And", here, new), add("And", add("Not", here), old)))
 
     def _row(self, sequence: str, step: int) -> str:
         return str(self.maker.add("Gather", sequence, self.maker.constant(np.int64(step)), axis=0))

@@ -61,7 +61,7 @@ def _shift(upwards: bool) -> Converter:
         if step.dtypes[0].kind == "u":
             return step.add("BitShift", *step.inputs, direction="LEFT" if upwards else "RIGHT")
         wide = [step.cast(each, np.float64) for each in step.inputs]
-        power = step.add("Pow", step.number(2.0, np.float64), wide[1])
+        power = step.add("Pow", step.maker.constant(2.0, np.float64), wide[1])
         made = (
             step.add("Mul", wide[0], power) if upwards else step.add("Floor", step.add("Div", wide[0], power))
         )

@@ -270,7 +270,8 @@ def _explained(error: Exception, module: Any) -> CaptureError:
 
 
 def _packs(error: BaseException) -> bool:
-    return any(frame.name == "pack_padded_sequence" for frame in traceback.extract_tb(error.__traceback__))
+    frames = traceback.extract_tb(error.__traceback__)
+    return "got FakeTensor" in str(error) and any(each.filename.endswith("rnn.py") for each in frames)
 
 
 def _own_line(error: BaseException) -> str:
