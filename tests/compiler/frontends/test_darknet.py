@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from neo_magics.capture import capture
 from neo_magics.capture.source_darknet import OpencvDarknet, OrtDarknet
@@ -53,20 +52,12 @@ def test_a_free_batch_and_another_size(tmp_path: Path) -> None:
     assert result.inputs[0].shape == ("batch", 3, 32, 32)
 
 
-def test_strides_of_their_own_downwards_and_sideways(tmp_path: Path) -> None:
-    """They were read over in pooling layers."""
-    path = write(tmp_path, HEAD + "[maxpool]\nsize=2\nstride=2\nstride_x=3\npadding=0\n", np.zeros(0))
-    (got,) = OrtDarknet(tmp_path, 1).run({"data": IMAGE}).values()
-    expected = torch.nn.functional.max_pool2d(torch.from_numpy(IMAGE), 2, (2, 3))
-    np.testing.assert_array_equal(got, expected.numpy())
-    agrees(path, IMAGE)
-
-
 class TestBadInput:
     @pytest.mark.parametrize(
         ("layer", "what"),
         [
             ("[maxpool]\nsize=2\nmaxpool_depth=1\n", "maxpool with maxpool_depth"),
+            ("[maxpool]\nsize=2\nstride=2\nstride_x=3\n", "maxpool with stride_x"),
             ("[shortcut]\nfrom=-1\nalpha=0.5\n", "shortcut with alpha"),
             ("[detection]\nclasses=2\n", "detection"),
             ("[crnn]\nhidden_filters=2\n", "crnn"),
