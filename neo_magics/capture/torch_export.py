@@ -72,10 +72,12 @@ def quiet_module(module: Any) -> Iterator[Any]:
     restored, also where the parts differ. Decoders of Hugging Face return no cache of keys and values: it is
     an object of their own, not a tensor.
     """
-    modes = [(part, part.training) for part in module.modules()]
+    parts = [part for part in module.modules() if hasattr(part, "training")]  # frozen TorchScript has none
+    modes = [(part, part.training) for part in parts]
     caching = _caching(module)
     try:
-        module.eval()
+        if modes:
+            module.eval()
         for config in caching:
             config.use_cache = False
         yield _on_cpu(module)

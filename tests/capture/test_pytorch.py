@@ -240,3 +240,11 @@ class TestFiles:
         (tmp_path / name).write_bytes(data[: int(len(data) * keep)])
         with pytest.raises(InputError, match="cut short"):
             capture(tmp_path / name, inputs=IMAGE)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit")
+def test_a_frozen_script_module():
+    """It has no training flag, which was read."""
+    script = torch.jit.freeze(torch.jit.script(nn.Sequential(nn.Linear(4, 3), nn.ReLU()).eval()))
+    archive = capture(script, inputs=torch.ones(2, 4))
+    assert list(archive.files) == ["model.pth"]

@@ -169,6 +169,13 @@ def dueling() -> Any:
     return made, floats(5, 8)
 
 
+def brain_floats_within() -> Any:
+    """As torch.autocast makes them: float32 in and out. Of whole numbers, so that nothing rounds."""
+    layer = nn.Linear(8, 4, bias=False).bfloat16()
+    layer.weight.data = (layer.weight.data * 8).round()
+    return Made(lambda m, x: m.layer(x.bfloat16()).float(), layer=layer), floats(5, 8).round()
+
+
 def no_kernel() -> Any:
     return nn.Flatten(), floats(2, 3, 4)
 
@@ -192,7 +199,7 @@ def doubles() -> Any:
 ZOO = (
     convolution_1d, convolution_3d, groups, transposed, dilated, residual, gru, lstm, encoder,
     masked_attention, norms, channels_last_norm, shuffles, resized, sorted_sums, several, einsum, dueling,
-    no_kernel, nothing, whole_numbers, a_number, doubles,
+    brain_floats_within, no_kernel, nothing, whole_numbers, a_number, doubles,
 )  # fmt: skip
 
 

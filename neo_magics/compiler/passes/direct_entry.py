@@ -113,6 +113,8 @@ class _Line:
             raise _NotStraight
         for argument in value.args:
             self._place(argument)
+            if str(argument.ty.dtype) == "bfloat16":  # TVM calls it uint16 here, which the kernel refuses
+                raise _NotStraight
         self.calls.append((value.op.name_hint, list(value.args)))
 
     def _storage(self, var: Any, value: Any) -> None:
