@@ -116,7 +116,7 @@ def _check(proto: Any, model: Any, examples: Mapping[str, Any], outputs: Sequenc
     try:
         found = ProtoSource(proto, None).run(examples)
     except Exception as error:
-        if not type(error).__module__.startswith("onnxruntime"):
+        if not (isinstance(error, RuntimeError) or type(error).__module__.startswith("onnxruntime")):
             raise
         raise CaptureError(
             f"The function computes what ONNX Runtime lacks: {str(error).strip()[:200]}",
