@@ -31,6 +31,8 @@ def map_weights(path: Path, params: Sequence[ParamSpec]) -> list[Any]:
         return []
     size = path.stat().st_size
     check_layout(params, size)
+    if not size:  # weights without elements; an empty file cannot be mapped
+        return [to_tensor(np.empty(spec.shape, numpy_dtype(spec.dtype)), spec.dtype) for spec in params]
     with path.open("rb") as file:
         pages = _on_huge_pages(file, size) if _wants_huge_pages(size) else None
         if pages is None:

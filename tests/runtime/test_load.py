@@ -188,3 +188,9 @@ def test_large_weights_are_the_same_on_huge_pages(tmp_path, monkeypatch):
 def test_weights_that_would_fill_the_memory_stay_in_their_file(monkeypatch):
     monkeypatch.setattr(weights.os, "sysconf", lambda _name: 4096)
     assert not weights._wants_huge_pages(64 << 20)
+
+
+def test_weights_without_elements(tmp_path):
+    (tmp_path / "weights.bin").write_bytes(b"")
+    [tensor] = weights.map_weights(tmp_path / "weights.bin", [ParamSpec("p0", (0, 3), "float32", 0, 0)])
+    assert tuple(tensor.shape) == (0, 3)

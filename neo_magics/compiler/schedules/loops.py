@@ -18,6 +18,7 @@ Loop = Any  # tvm.s_tir.schedule.LoopRV
 # A parallel loop costs about 2 µs to start; below this many element operations one thread is faster.
 PARALLEL_WORK = 16 * 1024
 FREE = 64  # what a dimension counts for whose size is not known: a sequence, more likely than a batch of one
+LONGEST = 1500  # parts that an expression may grow to where it is used more than once
 ROOT = "root"  # TVM's name of the block around a kernel that can be scheduled
 REDUCE = tirx.IterVar.CommReduce
 SPATIAL = tirx.IterVar.DataPar
@@ -112,7 +113,7 @@ def inline_into_consumers(sch: Schedule, keep: Sequence[Block] = ()) -> None:
         if sch.get(block).name_hint in kept or is_reduction(sch, block) or not sch.get_consumers(block):
             continue
         reduced = any(is_reduction(sch, consumer) for consumer in sch.get_consumers(block))
-        if reduced and is_costly(sch, block):
+        if (reduced and is_costly(sch, block)) or is_repeated(sch, block):
             continue
         try:
             sch.compute_inline(block)
@@ -126,6 +127,27 @@ def is_costly(sch: Schedule, block: Block) -> bool:
     walk = (tvm.ir.Call, found.append)
     tvm_ffi.structural_walk(sch.get(block).body, walk, order="post")
     return bool(found)
+
+
+def is_repeated(sch: Schedule, block: Block) -> bool:
+    """Whether inlining would write a long expression out several times: x (1 - x) doubles it each time."""
+    stored = sch.get(block).writes[0].source
+    uses = sum(_loads(sch, consumer, stored) for consumer in sch.get_consumers(block))
+    return uses > 1 and uses * _length(sch, block) > LONGEST
+
+
+def _loads(sch: Schedule, block: Block, stored: Any) -> int:
+    found: list[Any] = []
+    walk = (tvm.ir.TensorLoad, lambda load: found.append(load) if load.source.same_as(stored) else None)
+    tvm_ffi.structural_walk(sch.get(block).body, walk, order="post")
+    return len(found)
+
+
+def _length(sch: Schedule, block: Block) -> int:
+    """Operations, calls and numbers in the block's expression."""
+    found: list[Any] = []
+    tvm_ffi.structural_walk(sch.get(block).body, (tvm.ir.Expr, found.append), order="post")
+    return len(found)
 
 
 def variables(expression: Any) -> list[tirx.Var]:
