@@ -7,6 +7,7 @@ from typing import Any
 
 from tvm import relax
 
+from neo_magics.compiler.passes.channels_first import ChannelsFirst
 from neo_magics.compiler.passes.direct_entry import AddDirectEntry
 from neo_magics.compiler.passes.expand_math import ExpandMath
 from neo_magics.compiler.passes.flatten_rows import FlattenRows
@@ -63,6 +64,8 @@ def simplify(target: CpuTarget) -> list[Any]:
         UnbroadcastWeights(),
         FoldConstants(),
         SliceTakes(),
+        relax.transform.CanonicalizeBindings(),
+        ChannelsFirst(),
         relax.transform.CanonicalizeBindings(),
         FoldBatchNorm(),
         *([] if target.strict else [OrderPooling()]),  # other sums, so other roundings
