@@ -25,6 +25,7 @@ from neo_magics.compiler.passes.lower_precision import QuantizeProducts, RoundTo
 from neo_magics.compiler.passes.lower_recurrent import LowerRecurrent
 from neo_magics.compiler.passes.merge_projections import MergeProjections
 from neo_magics.compiler.passes.narrow_operand import Range
+from neo_magics.compiler.passes.one_row_images import OneRowImages
 from neo_magics.compiler.passes.order_pooling import OrderPooling
 from neo_magics.compiler.passes.pack_convolutions import PackConvolutions
 from neo_magics.compiler.passes.pack_dot_matmuls import PackDotMatmuls
@@ -66,6 +67,8 @@ def simplify(target: CpuTarget) -> list[Any]:
         SliceTakes(),
         relax.transform.CanonicalizeBindings(),
         ChannelsFirst(),
+        relax.transform.CanonicalizeBindings(),
+        OneRowImages(),
         relax.transform.CanonicalizeBindings(),
         FoldBatchNorm(),
         *([] if target.strict else [OrderPooling()]),  # other sums, so other roundings

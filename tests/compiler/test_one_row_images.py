@@ -1,0 +1,92 @@
+"""Networks along sequences: their convolutions are those of images, and compute what PyTorch computes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from neo_magics.api import devices
+from neo_magics.artifact.kernels import KernelTable
+from neo_magics.runtime import load
+from tests.compiler.test_model_zoo import build, listed
+
+HERE = devices.resolve({"TargetPlatform": {"Os": "LINUX", "Arch": "X86_64"}})
+
+
+class Residual(nn.Module):
+    """A block of a temporal convolutional network: dilated, padded, with batch norm and a gate."""
+
+    def __init__(self, channels: int, dilation: int) -> None:
+        super().__init__()
+        self.first = nn.Conv1d(channels, channels, 3, padding=dilation, dilation=dilation)
+        self.norm = nn.BatchNorm1d(channels)
+        self.second = nn.Conv1d(channels, channels, 5, padding="same", groups=4)
+        self.gate = nn.Conv1d(channels, channels, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.second(torch.relu(self.norm(self.first(x))))
+        scale = torch.sigmoid(self.gate(y.mean(-1, keepdim=True)))
+        return torch.cat([x + y * scale, nn.functional.pad(y, (0, 0, 0, 4))], 1)
+
+
+def sound() -> nn.Module:
+    """From samples: one channel, a long window, strides, pooling."""
+    return nn.Sequential(
+        nn.Conv1d(1, 32, 80, 16, padding=38), nn.BatchNorm1d(32), nn.ReLU(), nn.MaxPool1d(4), Residual(32, 2)
+    )
+
+
+class Column(nn.Module):
+    """As a sequence comes from other frameworks: an image of one column."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(20, 48, (5, 1), padding=(2, 0))
+        self.second = nn.Conv2d(48, 48, (3, 1), stride=(2, 1), dilation=(2, 1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.second(nn.functional.gelu(self.first(x[..., None])) + 0.5).squeeze(3)
+
+
+def upward() -> nn.Module:
+    """A transposed convolution between two others, and a length that is no whole number of vectors."""
+    return nn.Sequential(
+        nn.Conv1d(20, 24, 4, 2), nn.ELU(), nn.ConvTranspose1d(24, 16, 4, 2), nn.Conv1d(16, 3, 7)
+    )
+
+
+def shuffled(model: nn.Module) -> nn.Module:
+    """Statistics of batch norm that are not trivial."""
+    for layer in model.modules():
+        if isinstance(layer, nn.BatchNorm1d):
+            nn.init.uniform_(layer.running_mean, -1, 1)
+            nn.init.uniform_(layer.running_var, 0.5, 2)
+    return model.eval()
+
+
+@pytest.mark.parametrize(
+    ("model", "shape"),
+    [(sound(), (2, 1, 2000)), (Column(), (1, 20, 61)), (upward(), (3, 20, 45))],
+    ids=["sound", "column", "upward"],
+)
+def test_they_compute_what_pytorch_does(model: nn.Module, shape: tuple[int, ...], tmp_path: Path) -> None:
+    x = torch.randn(shape)
+    model = shuffled(model)
+    folder = build(model, (x,), tmp_path, HERE, mcpu="native")
+    with torch.no_grad():
+        expected = model(x)
+    for result, reference in zip(listed(load(folder)(x.numpy())), listed(expected), strict=True):
+        np.testing.assert_allclose(result, reference, rtol=1e-4, atol=1e-4)
+
+
+def test_their_convolutions_are_packed_and_nothing_lies_between(tmp_path: Path) -> None:
+    model = nn.Sequential(
+        nn.Conv1d(32, 32, 3, padding=1), nn.BatchNorm1d(32), nn.ReLU(), nn.Conv1d(32, 32, 3, padding=1)
+    )
+    folder = build(shuffled(model), (torch.randn(1, 32, 64),), tmp_path, HERE, mcpu="native")
+    rules = [kernel.rule for kernel in KernelTable.read(folder).kernels]
+    assert sorted(rules) == ["any", "packed convolution", "packed convolution"]  # "any" unpacks
