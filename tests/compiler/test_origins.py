@@ -52,16 +52,16 @@ class Residual(torch.nn.Module):
 def test_convolution_norm_and_activation_are_one_kernel_with_three_layers() -> None:
     table = table_of(Residual(), torch.randn(1, 3, 16, 16))
     found = layers(table)
-    assert {"convs.0", "norms.0", "act"} in found
-    assert {"convs.1", "norms.1", "act"} in found
+    assert {"convs.0 Conv2d", "norms.0 BatchNorm2d", "act"} in found
+    assert {"convs.1 Conv2d", "norms.1 BatchNorm2d", "act"} in found
     assert {"pool"} in found
     assert found[-1] == {"head"}
 
 
 def test_calls_of_one_kernel_keep_their_own_layers() -> None:
     table = table_of(Residual(), torch.randn(1, 3, 16, 16))
-    (first,) = [call for call in table.calls if "convs.0" in {source.place for source in call.sources}]
-    (second,) = [call for call in table.calls if "convs.1" in {source.place for source in call.sources}]
+    (first,) = [call for call in table.calls if "convs.0" in {source.layer for source in call.sources}]
+    (second,) = [call for call in table.calls if "convs.1" in {source.layer for source in call.sources}]
     assert first.kernel == second.kernel
     assert [kernel.name for kernel in table.kernels].count(first.kernel) == 1
 
