@@ -39,6 +39,9 @@ for folder in sorted(pathlib.Path(sys.argv[1]).iterdir()):
 print(json.dumps({"machine": platform.machine(), "failed": failed, "tvm": "tvm" in sys.modules}))
 """
 
+# Weights in bfloat16 need ml_dtypes, which the runtime alone does without.
+ARM_ZOO = [make for make in ZOO if make.__name__ != "brain_floats_within"]
+
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(
@@ -50,7 +53,7 @@ pytestmark = [
 def compile_zoo(device: str, folder: Path) -> dict[str, list[np.ndarray]]:
     """Each model below `folder` with its inputs; what PyTorch computes from them, by name."""
     expected = {}
-    for make in ZOO:
+    for make in ARM_ZOO:
         torch.manual_seed(0)
         model, given = make()
         inputs = given if isinstance(given, tuple) else (given,)

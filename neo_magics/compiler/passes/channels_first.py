@@ -75,7 +75,7 @@ def _elementwise(mover: _Mover, call: Any) -> Any | None:
     if all(mover.first(value) is None for value in call.args):
         return None
     operands = [mover.operand(value) for value in call.args]
-    return None if None in operands else tvm.ir.Call(call.op, operands, call.attrs)
+    return None if any(each is None for each in operands) else tvm.ir.Call(call.op, operands, call.attrs)
 
 
 def _concat(mover: _Mover, call: Any) -> Any | None:
@@ -85,7 +85,7 @@ def _concat(mover: _Mover, call: Any) -> Any | None:
         return None
     operands = [mover.operand(value) for value in fields]
     axis = _PLACE[int(call.attrs.axis or 0) % 4]
-    return None if None in operands else relax.op.concat(operands, axis)
+    return None if any(each is None for each in operands) else relax.op.concat(operands, axis)
 
 
 def _pad(mover: _Mover, call: Any) -> Any | None:

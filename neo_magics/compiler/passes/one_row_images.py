@@ -103,7 +103,7 @@ def _rank(rower: _Rower, values: Any, call: Any) -> int:
 def _elementwise(rower: _Rower, call: Any) -> Any | None:
     rank = _rank(rower, call.args, call)
     operands = [_operand(rower, value, rank) for value in call.args] if rank else [None]
-    return None if None in operands else tvm.ir.Call(call.op, operands, call.attrs)
+    return None if any(each is None for each in operands) else tvm.ir.Call(call.op, operands, call.attrs)
 
 
 def _concat(rower: _Rower, call: Any) -> Any | None:
@@ -111,7 +111,7 @@ def _concat(rower: _Rower, call: Any) -> Any | None:
     fields = list(joined.fields) if isinstance(joined, relax.Tuple) else []
     rank = _rank(rower, fields, call)
     operands = [_operand(rower, value, rank) for value in fields] if rank else [None]
-    if None in operands:
+    if any(each is None for each in operands):
         return None
     return relax.op.concat(operands, _AXES[rank][int(call.attrs.axis or 0) % rank])
 
