@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,9 @@ from tvm import relax, tirx
 from tvm.sym import Analyzer
 
 ENTRY = "main"  # the function that a model is
+# Element by element: names of operators that several passes move.
+ACTIVATIONS = ("nn.relu", "nn.relu6", "nn.leakyrelu", "nn.gelu", "nn.silu", "sigmoid", "tanh")
+COMPARISONS = ("less", "less_equal", "greater", "greater_equal", "equal", "not_equal")
 Array = np.ndarray[Any, Any]
 
 
@@ -63,6 +66,18 @@ def same_size(a: Any, b: Any) -> bool:
     if isinstance(a, int) and isinstance(b, int):
         return a == b
     return not isinstance(a, int) and not isinstance(b, int) and bool(Analyzer().can_prove_equal(a, b))
+
+
+def has_shape(value: Any, shape: Sequence[Any]) -> bool:
+    """Whether a tensor is known to have this shape."""
+    own = shape_of(value)
+    return own is not None and len(own) == len(shape) and all(map(same_size, own, shape))
+
+
+def fields_of(joined: Any, lookup: Callable[[Any], Any]) -> list[Any]:
+    """The parts that a concatenation is given, as a tuple or a variable that `lookup` knows to be one."""
+    value = lookup(joined) if isinstance(joined, relax.Var) else joined
+    return list(value.fields) if isinstance(value, relax.Tuple) else []
 
 
 def dtype_of(expression: Any) -> str:

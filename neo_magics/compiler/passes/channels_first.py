@@ -79,8 +79,7 @@ def _elementwise(mover: _Mover, call: Any) -> Any | None:
 
 
 def _concat(mover: _Mover, call: Any) -> Any | None:
-    joined = mover.lookup_binding(call.args[0]) if isinstance(call.args[0], relax.Var) else call.args[0]
-    fields = list(joined.fields) if isinstance(joined, relax.Tuple) else []
+    fields = calls.fields_of(call.args[0], mover.lookup_binding)
     if all(mover.first(value) is None for value in fields):
         return None
     operands = [mover.operand(value) for value in fields]
@@ -142,13 +141,11 @@ def _resize(mover: _Mover, call: Any) -> Any | None:
     )
 
 
-_ACTIVATIONS = ("nn.relu", "nn.relu6", "nn.leakyrelu", "nn.gelu", "nn.silu", "sigmoid", "tanh", "clip")
-_UNARY = ("erf", "exp", "negative", "abs", "sqrt", "rsqrt", "square", "astype")
+_UNARY = ("clip", "erf", "exp", "negative", "abs", "sqrt", "rsqrt", "square", "astype")
 _BINARY = ("add", "subtract", "multiply", "divide", "power", "maximum", "minimum", "where")
-_COMPARISONS = ("greater", "greater_equal", "less", "less_equal", "equal", "not_equal")
 
 _MOVES: dict[str, Callable[[_Mover, Any], Any | None]] = {
-    **dict.fromkeys((*_ACTIVATIONS, *_UNARY, *_BINARY, *_COMPARISONS), _elementwise),
+    **dict.fromkeys((*calls.ACTIVATIONS, *_UNARY, *_BINARY, *calls.COMPARISONS), _elementwise),
     **dict.fromkeys(("mean", "sum", "max", "min"), _reduction),
     **dict.fromkeys(("nn.max_pool2d", "nn.avg_pool2d"), _pooling),
     "concat": _concat,

@@ -107,7 +107,6 @@ def _divided(_call: Any, arrays: Sequence[Array]) -> Array:
     return np.divide(*arrays)
 
 
-_COMPARISONS = ("less", "less_equal", "greater", "greater_equal", "equal", "not_equal")
 _LOGIC = ("logical_and", "logical_or", "logical_xor", "logical_not")
 
 EVALUATORS: dict[str, Evaluate] = {
@@ -122,7 +121,7 @@ EVALUATORS: dict[str, Evaluate] = {
     "relax.mod": _elementwise(np.fmod),  # the sign of the dividend
     "relax.floor_mod": _elementwise(np.mod),
     "relax.floor_divide": _elementwise(np.floor_divide),
-    **{f"relax.{name}": _elementwise(getattr(np, name)) for name in (*_COMPARISONS, *_LOGIC)},
+    **{f"relax.{name}": _elementwise(getattr(np, name)) for name in (*calls.COMPARISONS, *_LOGIC)},
     "relax.reshape": _reshaped,
     "relax.expand_dims": _reshaped,
     "relax.squeeze": _reshaped,

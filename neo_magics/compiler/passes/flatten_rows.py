@@ -106,7 +106,7 @@ class _Flattener(PyExprMutator):  # type: ignore[misc]
         if shape is None:
             return None
         # A matrix that is itself broadcast has not the rows of the result.
-        whole = [value for value in call.args if _has_shape(value, shape)]
+        whole = [value for value in call.args if calls.has_shape(value, shape)]
         found = next((m for m in map(self.matrix, whole) if m is not None), None)
         if found is None:
             return None
@@ -120,7 +120,7 @@ class _Flattener(PyExprMutator):  # type: ignore[misc]
         own = calls.shape_of(value)
         if own is None:
             return None
-        if _has_shape(value, shape):
+        if calls.has_shape(value, shape):
             matrix, sizes = self.matrix(value), calls.shape_of(like)
             if matrix is not None or sizes is None:
                 return matrix
@@ -157,8 +157,3 @@ class _Flattener(PyExprMutator):  # type: ignore[misc]
         shape = calls.shape_of(call)
         assert shape is not None  # the operand's is known
         return self._keep(matrix, shape)
-
-
-def _has_shape(value: Any, shape: tuple[Any, ...]) -> bool:
-    own = calls.shape_of(value)
-    return own is not None and len(own) == len(shape) and all(map(calls.same_size, own, shape))

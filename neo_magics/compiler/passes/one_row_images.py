@@ -59,7 +59,7 @@ class _Rower(PyExprMutator):  # type: ignore[misc]
         shape, source = calls.shape_of(value) or (), calls.shape_of(made.args[0]) or ()
         if len(source) != 4 or source[2] != 1 or len(shape) not in _AXES:
             return None
-        return made.args[0] if _same(shape, [source[axis] for axis in _AXES[len(shape)]]) else None
+        return made.args[0] if calls.has_shape(value, [source[axis] for axis in _AXES[len(shape)]]) else None
 
     def as_row(self, value: Any) -> Any:
         """`value`, [N, C, L] or [N, C, L, 1], as [N, C, 1, L]."""
@@ -72,11 +72,7 @@ class _Rower(PyExprMutator):  # type: ignore[misc]
     def shaped(self, row: Any, shape: Any) -> Any:
         """The row in the shape that the rest of the model knows."""
         row = self.builder_.emit(row)
-        return row if _same(calls.shape_of(row) or (), shape) else relax.op.reshape(row, list(shape))
-
-
-def _same(shape: Any, other: Any) -> bool:
-    return len(shape) == len(other) and all(map(calls.same_size, shape, other))
+        return row if calls.has_shape(row, shape) else relax.op.reshape(row, list(shape))
 
 
 def _operand(rower: _Rower, value: Any, rank: int) -> Any | None:
@@ -107,8 +103,7 @@ def _elementwise(rower: _Rower, call: Any) -> Any | None:
 
 
 def _concat(rower: _Rower, call: Any) -> Any | None:
-    joined: Any = rower.lookup_binding(call.args[0]) if isinstance(call.args[0], relax.Var) else call.args[0]
-    fields = list(joined.fields) if isinstance(joined, relax.Tuple) else []
+    fields = calls.fields_of(call.args[0], rower.lookup_binding)
     rank = _rank(rower, fields, call)
     operands = [_operand(rower, value, rank) for value in fields] if rank else [None]
     if any(each is None for each in operands):
@@ -172,15 +167,14 @@ def _column(rower: _Rower, call: Any) -> Any | None:
 def _expanded(rower: _Rower, call: Any) -> Any | None:
     """The row itself, where that is asked for: pooling along a sequence is imported as that of a row."""
     row = rower.row(call.args[0])
-    return row if row is not None and _same(calls.shape_of(row) or (), calls.shape_of(call) or ()) else None
+    return row if row is not None and calls.has_shape(row, calls.shape_of(call) or ()) else None
 
 
-_ACTIVATIONS = ("nn.relu", "nn.relu6", "nn.leakyrelu", "nn.gelu", "nn.silu", "sigmoid", "tanh", "clip")
-_UNARY = ("erf", "exp", "negative", "abs", "sqrt", "rsqrt", "square")
+_UNARY = ("clip", "erf", "exp", "negative", "abs", "sqrt", "rsqrt", "square")
 _BINARY = ("add", "subtract", "multiply", "divide", "maximum", "minimum")
 
 _MOVES: dict[str, Callable[[_Rower, Any], Any | None]] = {
-    **dict.fromkeys((*_ACTIVATIONS, *_UNARY, *_BINARY), _elementwise),
+    **dict.fromkeys((*calls.ACTIVATIONS, *_UNARY, *_BINARY), _elementwise),
     "concat": _concat,
     "nn.pad": _pad,
     "nn.conv1d": _sequence,

@@ -141,10 +141,8 @@ def mean(packer: Packer, call: Any) -> Any | None:
 
 
 _POOL = ("pool_size", "strides", "padding", "dilation", "ceil_mode", "count_include_pad")
-_ACTIVATIONS = ("nn.relu", "nn.relu6", "nn.leakyrelu", "nn.gelu", "nn.silu", "sigmoid", "tanh")
-_UNARY = (*_ACTIVATIONS, "clip", "erf", "negative", "abs")
-_COMPARISONS = ("greater", "greater_equal", "less", "less_equal", "equal", "not_equal")
-_BINARY = ("add", "subtract", "multiply", "maximum", "minimum", "where", *_COMPARISONS)
+_UNARY = (*calls.ACTIVATIONS, "clip", "erf", "negative", "abs")
+_BINARY = ("add", "subtract", "multiply", "maximum", "minimum", "where", *calls.COMPARISONS)
 
 REWRITES: dict[str, Rewrite] = {
     **MOVES,

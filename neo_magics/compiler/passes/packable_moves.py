@@ -25,11 +25,10 @@ def _channels(expression: Any) -> int:
 
 def concatenation(packer: Packer, call: Any) -> Any | None:
     """Parts one after the other: along the image as they are, along channels also where a block is shared."""
-    value = packer.lookup_binding(call.args[0]) if isinstance(call.args[0], relax.Var) else call.args[0]
-    shape = calls.shape_of(call)
-    if not isinstance(value, relax.Tuple) or shape is None or len(shape) != 4:
+    fields, shape = calls.fields_of(call.args[0], packer.lookup_binding), calls.shape_of(call)
+    if not fields or shape is None or len(shape) != 4:
         return None
-    fields, axis = list(value.fields), int(call.attrs.axis or 0) % 4
+    axis = int(call.attrs.axis or 0) % 4
     if all(packer.packed(field) is None for field in fields) or not all(map(_is_image, fields)):
         return None
     parts = [packer.pack(field) for field in fields]
