@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 
@@ -21,6 +21,18 @@ def always_tuple(module: Any) -> Any:
     updated = module.clone()
     updated["main"] = rebuilt
     return relax.transform.Normalize()(updated)
+
+
+def prelu(emit: Callable[[Any], Any], x: Any, slope: Any) -> Any:
+    """x where it is at least 0, else slope · x, as a choice: layouts are known for that.
+
+    `emit` binds an expression; `slope` is broadcast to the shape of `x`. TVM's own `nn.prelu` takes the
+    slopes of one axis, and nothing moves past it.
+    """
+    from tvm import relax
+
+    below = emit(relax.op.less(x, relax.const(0, str(x.ty.dtype.dtype))))
+    return relax.op.where(below, emit(relax.op.multiply(x, slope)), x)
 
 
 def bind_sizes(module: Any, sizes: Mapping[str, int]) -> Any:

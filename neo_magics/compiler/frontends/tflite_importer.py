@@ -14,7 +14,7 @@ from tvm.relax.frontend.tflite import tflite_frontend
 
 from neo_magics.capture.tflite_file import TfliteFile
 from neo_magics.capture.tflite_hybrid import hybrid_weights
-from neo_magics.compiler.frontends.relax_tools import always_tuple
+from neo_magics.compiler.frontends.relax_tools import always_tuple, prelu
 from neo_magics.compiler.frontends.tflite_sparse import dense
 from neo_magics.compiler.frontends.unsupported import reason_of, unsupported
 from neo_magics.errors import CompilationError, NeoMagicsError
@@ -34,7 +34,8 @@ class GraphConverter(tflite_frontend.OperatorConverter):  # type: ignore[misc]
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.hybrid = hybrid_weights(self.model, self.subgraph)
-        known: dict[str, Callable[..., Any]] = {**self.convert_map, "DENSIFY": self._densify}
+        ours = {"DENSIFY": self._densify, "PRELU": self._prelu}
+        known: dict[str, Callable[..., Any]] = {**self.convert_map, **ours}
         self.convert_map = {name: self._named(name, made) for name, made in known.items()}
 
     def check_unsupported_ops(self) -> None:
@@ -101,6 +102,11 @@ class GraphConverter(tflite_frontend.OperatorConverter):  # type: ignore[misc]
         if self.is_prefetched(tensor_wrapper.tensor_idx):
             return self.get_prefetched_node(tensor_wrapper.tensor_idx)
         return super().get_tensor_value(tensor_wrapper, is_sparse)
+
+    def _prelu(self, op: Any) -> Any:
+        """TVM: in one dimension, with a slope for each element, which keeps the layout that it has."""
+        x, slope = (self.get_tensor_expr(tensor) for tensor in self.get_input_tensors(op))
+        return prelu(self.bb.normalize, x, slope)
 
     def _densify(self, op: Any) -> None:
         """Sparse weights become dense ones here; TVM's reader fails on them."""

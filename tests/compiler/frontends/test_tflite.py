@@ -12,11 +12,15 @@ import pytest
 pytest.importorskip("tflite")
 pytest.importorskip("ai_edge_litert")
 
+import tvm
+
 from neo_magics.capture import capture
 from neo_magics.capture.source import open_source, rounding
+from neo_magics.compiler.phases import simplify
 from neo_magics.errors import CaptureError, InputError, UnsupportedOperatorsError
 from tests.compiler.frontends.oracle import agrees, imported, run
 from tests.compiler.frontends.tflite_models import hybrid
+from tests.compiler.models import x86_target
 
 FILES = Path(__file__).parents[2] / "data" / "tflite"
 IMAGE = np.random.default_rng(0).standard_normal((1, 12, 12, 3)).astype("float32")
@@ -51,6 +55,13 @@ def test_weights_of_bytes_among_floats(per_channel: bool) -> None:
         got = run(imported(Path(name), "TFLITE"), {"x": IMAGE})["Identity"]
     (allowed,) = rounding(source).values()
     assert 0 < np.abs(got - expected).max() < allowed <= 0.03 * np.abs(expected).max() + 1e-6
+
+
+def test_slopes_do_not_end_the_layout_of_the_convolutions() -> None:
+    """TVM: flattens the image for a PReLU, so that it is transposed there and back."""
+    result = agrees(FILES / "prelu.tflite", IMAGE)
+    left = tvm.transform.Sequential(simplify(x86_target()))(result.module)
+    assert left.script().count("permute_dims") == 2  # the image's, and the result's
 
 
 def test_a_recurrent_network() -> None:

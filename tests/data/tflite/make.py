@@ -32,6 +32,15 @@ def recurrent() -> Any:
     return keras.Model(x, layers.Dense(3)(layers.LSTM(4)(x)))
 
 
+def sloped() -> Any:
+    """PReLU between convolutions: a slope per channel, and one for each element."""
+    x = keras.Input((12, 12, 3), batch_size=1)
+    slopes = keras.initializers.RandomUniform(-0.5, 0.5)
+    y = layers.PReLU(slopes, shared_axes=(1, 2))(layers.Conv2D(8, 3, padding="same")(x))
+    y = layers.Add()([y, layers.PReLU(slopes)(layers.Conv2D(8, 3, padding="same")(y))])
+    return keras.Model(x, layers.Conv2D(4, 1)(y))
+
+
 def converted(model: Any, kind: str) -> bytes:
     shape = model.inputs[0].shape
     function = tf.function(lambda x: model(x, training=False))
@@ -59,3 +68,4 @@ if __name__ == "__main__":
         name = f"cnn_{kind}" if kind else "cnn"
         (folder / f"{name}.tflite").write_bytes(converted(image, kind))
     (folder / "lstm.tflite").write_bytes(converted(recurrent(), ""))
+    (folder / "prelu.tflite").write_bytes(converted(sloped(), ""))

@@ -13,6 +13,7 @@ from tvm import relax
 
 from neo_magics.compiler.frontends.onnx_fixes.activations import activation
 from neo_magics.compiler.frontends.onnx_fixes.node import Node, cast, constant, dtype_of
+from neo_magics.compiler.frontends.relax_tools import prelu
 
 
 def _power(node: Node) -> Any:
@@ -94,6 +95,11 @@ def _elu(node: Node) -> Any:
     return activation(node, "elu", node.tensor(0), float(node.attribute("alpha", 1.0)))
 
 
+def _prelu(node: Node) -> Any:
+    """TVM: makes a slope per channel an nn.prelu, at which layouts end."""
+    return prelu(node.emit, node.tensor(0), node.tensor(1))
+
+
 def _constant(node: Node) -> Any:
     """TVM: takes a tensor only; the other attributes give numbers and lists."""
     for name, dtype in (("value_float", "float32"), ("value_floats", "float32"), ("value_int", "int64")):
@@ -110,5 +116,6 @@ CONVERTERS = {
     "BitShift": _shift,
     "IsInf": _is_infinite,
     "Elu": _elu,
+    "PRelu": _prelu,
     "Constant": _constant,
 }
