@@ -12,9 +12,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from neo_magics.api.target_names import device_named, platform_named, this_machine
-from neo_magics.errors import ApiError, TargetError, UsageError
+from neo_magics.errors import TargetError, UsageError
 from neo_magics.job import Job, resolve_backend
 from neo_magics.settings import LOCAL, SAGEMAKER
+from neo_magics.submission import check, submit
 
 if TYPE_CHECKING:
     from neo_magics.capture.archive import ModelArchive
@@ -81,9 +82,8 @@ def compile(
     where = resolve_backend(backend)
     output = Target.parse(None if options.get("platform") else target, options.get("platform"), where.name)
     archive = capture_for(where, model, inputs=inputs, input_shape=input_shape, **options)
-    job = submit(
-        archive, output, where, name=name or job_name(model, options.get("platform") or target), **options
-    )
+    title = name or job_name(model, options.get("platform") or target)
+    job = submit(archive, request_for(archive, output, where, name=title, **options), where)
     return job.wait() if wait else job
 
 
@@ -135,12 +135,18 @@ def _check_precision(precision: str | None, backend: Backend, *, calibrated: boo
         raise UsageError("Calibration inputs are for int8.", hint="Add --dtype int8, or leave them out.")
 
 
-def submit(
+def request_for(
     archive: ModelArchive, target: Target, backend: Backend, *, name: str, **options: Unpack[CompileOptions]
-) -> Job:
-    """Upload `archive` and create the job `name` for `target`."""
+) -> dict[str, Any]:
+    """The CreateCompilationJob request for `archive` on `target`, checked as far as it can be from here.
+
+    The model's key is new each time: another job of this name keeps the model that it was given.
+
+    Raises:
+        UsageError: the backend would refuse it.
+    """
     bucket = options.get("bucket") or backend.settings.bucket
-    uri = f"s3://{bucket}/{name}/model.tar.gz"
+    uri = f"s3://{bucket}/{name}/{secrets.token_hex(4)}/model.tar.gz"
     request: dict[str, Any] = {
         "CompilationJobName": name,
         "RoleArn": _role(backend, options),
@@ -154,9 +160,8 @@ def submit(
     }
     if tags := options.get("tags"):
         request["Tags"] = [{"Key": key, "Value": value} for key, value in tags.items()]
-    _upload(archive, uri, backend)
-    _create(backend, request)
-    return Job(name, backend)
+    check(request, backend)
+    return request
 
 
 @dataclass(frozen=True)
@@ -249,26 +254,3 @@ def _role(backend: Backend, options: CompileOptions) -> str:
             hint="Say --role arn:aws:iam::ACCOUNT:role/NAME, or set NEO_MAGICS_ROLE_ARN.",
         )
     return role or backend.settings.role_arn
-
-
-def _upload(archive: ModelArchive, uri: str, backend: Backend) -> None:
-    import tempfile
-    from pathlib import Path
-
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.tar.gz"
-        archive.write(path, extras=backend.is_local or bool(archive.calibration))
-        backend.store.put(path, uri)
-
-
-def _create(backend: Backend, request: dict[str, Any]) -> None:
-    hints = {
-        "ResourceInUse": "Choose another --name, or leave it out to have one made up.",
-        "ResourceLimitExceeded": "Wait for running jobs to end, or stop one: %neo jobs.",
-    }
-    try:
-        with backend.translated():
-            backend.sagemaker.create_compilation_job(**request)
-    except ApiError as error:
-        hint = hints.get(error.code, "")
-        raise UsageError(f"The job was refused: {error.message}", hint=hint, code=error.code) from error

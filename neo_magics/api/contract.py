@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -38,20 +38,25 @@ def validate(operation: str, request: Mapping[str, Any], *, service: str = "sage
     """
     found = list(find_violations(operation, request, service=service))
     if found:
-        errors = "error" if len(found) == 1 else "errors"
-        text = "; ".join(map(str, found))
-        raise ApiError(_CODES[service], f"{len(found)} validation {errors} detected: {text}")
+        raise violation_error(found, service=service)
+
+
+def violation_error(found: Sequence[Violation], *, service: str = "sagemaker") -> ApiError:
+    """The answer that lists `found`."""
+    errors = "error" if len(found) == 1 else "errors"
+    text = "; ".join(map(str, found))
+    return ApiError(_CODES[service], f"{len(found)} validation {errors} detected: {text}")
 
 
 def find_violations(
-    operation: str, request: Mapping[str, Any], *, service: str = "sagemaker"
+    operation: str, request: Mapping[str, Any], *, service: str = "sagemaker", meaning: bool = True
 ) -> Iterator[Violation]:
-    """All violations: the service model's first, then those of meaning for members that passed."""
+    """All violations: the service model's first, then, with `meaning`, what members that passed mean."""
     shape = service_model(service).operation_model(operation).input_shape
     structural = list(violations(shape, request))
     yield from structural
     broken = {violation.path for violation in structural}
-    if service == "sagemaker":
+    if meaning and service == "sagemaker":
         yield from (found for found in semantic_violations(operation, request) if not _within(found, broken))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from neo_magics.api.devices import DEVICES, PLATFORMS, machine_platform
 from neo_magics.errors import TargetError
@@ -34,6 +34,13 @@ def device_named(name: str) -> str:
     raise TargetError(f"There is no target {name!r}.", hint=_near(name, [LOCAL, *DEVICES]))
 
 
-def _near(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"Did you mean {near[0]}?" if near else "%neo targets lists them."
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The one of `known` that is most like `word`, large and small letters being alike; "" if none is."""
+    names = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(word.lower(), names, n=1)
+    return names[near[0]] if near else ""
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    near = nearest(name, known)
+    return f"Did you mean {near}?" if near else "%neo targets lists them."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import keyword
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from neo_magics.magics.panels import linger
 from neo_magics.magics.words import split
 
 if TYPE_CHECKING:
+    from neo_magics.capture.archive import ModelArchive
     from neo_magics.job import Job
     from neo_magics.magics.shell import NeoMagics
     from neo_magics.widgets.group_panel import GroupPanel
@@ -87,8 +89,9 @@ class CompileMagic:
 
     def _check(self, args: argparse.Namespace) -> None:
         from neo_magics.compilation import Target
+        from neo_magics.submission import check_members
 
-        if args.output_var and not args.output_var.isidentifier():
+        if args.output_var and not _is_variable(args.output_var):
             raise UsageError(f"-o {args.output_var!r} is not a variable name.", hint="Such as: -o job")
         if args.target and args.platform:
             raise UsageError("Give --target or --platform, not both.")
@@ -99,6 +102,9 @@ class CompileMagic:
             self._check_framework(args.framework)
         if args.dtype:
             self._check_dtype(args.dtype)
+        several = len(self._targets(args)) > 1  # their names are made legal
+        given = {"CompilationJobName": "" if several else args.name, "RoleArn": args.role}
+        check_members({member: value for member, value in given.items() if value})
 
     def _check_dtype(self, name: str) -> None:
         from neo_magics.api.compiler_options import DTYPES, parse
@@ -146,23 +152,43 @@ class CompileMagic:
 
     def _file(self, model: Any, args: argparse.Namespace) -> Filed:
         """Capture once, file a job for each target, and show them in one panel."""
-        from neo_magics.compilation import Target, capture_for, job_name, submit
+        from neo_magics.compilation import capture_for
+        from neo_magics.submission import submit
 
         backend = self._owner.backend_for(args.backend)
         data = resolve(args.calibrate, self._shell.user_ns, "--calibrate") if args.calibrate else None
         options = {**_options(args), "calibration": data}
         inputs = resolve(args.input, self._shell.user_ns, "--input") if args.input else None
         archive = capture_for(backend, model, inputs=inputs, input_shape=args.input_shape, **options)
+        requests = self._requests(archive, model, args, options)  # all are right before the first is filed
+        jobs: list[Job] = []
+        try:
+            for request in requests:
+                jobs.append(submit(archive, request, backend))
+        except NeoMagicsError:
+            if jobs:
+                self._shown(jobs, args)
+            raise
+        return self._shown(jobs, args)
+
+    def _requests(
+        self, archive: ModelArchive, model: Any, args: argparse.Namespace, options: Any
+    ) -> list[dict[str, Any]]:
+        """A request for each target. With several, --name is the beginning of their names."""
+        from neo_magics.compilation import Target, job_name, request_for
+
+        backend = self._owner.backend_for(args.backend)
         targets = self._targets(args)
-        jobs = []
+        requests = []
         for name in targets:
             target = Target.parse(name, args.platform, backend.name)
-            title = (
-                args.name
-                if args.name and len(targets) == 1
-                else job_name(args.name or model, name or args.platform)
-            )
-            jobs.append(submit(archive, target, backend, name=title, **options))
+            title = args.name if len(targets) == 1 else ""
+            title = title or job_name(args.name or model, name or args.platform)
+            requests.append(request_for(archive, target, backend, name=title, **options))
+        return requests
+
+    def _shown(self, jobs: Sequence[Job], args: argparse.Namespace) -> Filed:
+        """The jobs in one panel, and in the user's variable."""
         measure = self._owner.compare and not args.no_compare
         filed = Filed(tuple(jobs), self._owner.follow(*jobs, measure=measure, place=self._place))
         if args.output_var:
@@ -191,6 +217,10 @@ async def wait_for(filed: Filed, owner: NeoMagics) -> Any:
     for job in filed.jobs:
         job.wait()
     return filed.value
+
+
+def _is_variable(name: str) -> bool:
+    return name.isidentifier() and not keyword.iskeyword(name)
 
 
 def _options(args: argparse.Namespace) -> Any:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from neo_magics.api.target_names import nearest
 from neo_magics.errors import UsageError
 
 BACKENDS = ("local", "sagemaker")
@@ -123,10 +123,21 @@ class Parser(argparse.ArgumentParser):
         """
         if "--help" in words or "-h" in words:
             raise HelpRequestedError(self.format_help())
-        found, unknown = self.parse_known_args(words)
+        found, unknown = self.parse_known_args(self._joined(words))
         if unknown:
             raise self._unknown(unknown[0])
         return found
+
+    def _joined(self, words: list[str]) -> list[str]:
+        """`--mattr -avx2` as one word: argparse takes what begins with a hyphen for an option."""
+        joined: list[str] = []
+        for word in words:
+            before = self._option_string_actions.get(joined[-1]) if joined else None
+            if before is not None and before.nargs is None and _is_value(word, self._option_string_actions):
+                joined[-1] = f"{joined[-1]}={word}" if joined[-1].startswith("--") else joined[-1] + word
+            else:
+                joined.append(word)
+        return joined
 
     def _unknown(self, word: str) -> UsageError:
         known = list(self._option_string_actions)
@@ -137,10 +148,15 @@ class Parser(argparse.ArgumentParser):
         return UsageError(f"{self.prog}: unknown option {word}.", hint=did_you_mean(word, known))
 
 
+def _is_value(word: str, options: Mapping[str, Any]) -> bool:
+    """Whether `word` begins with a hyphen and is no option, neither a known nor a misspelt one."""
+    return word.startswith("-") and not word.startswith("--") and word not in options
+
+
 def did_you_mean(word: str, known: Iterable[str], otherwise: str = "--help lists them.") -> str:
     """A next step for a misspelt `word`."""
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f"Did you mean {near[0]}?" if near else otherwise
+    near = nearest(word, known)
+    return f"Did you mean {near}?" if near else otherwise
 
 
 def compile_parser(prog: str, *, model: bool) -> Parser:

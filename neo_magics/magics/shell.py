@@ -85,15 +85,11 @@ class NeoMagics(Magics):
 
     @validate("role")
     def _check_role(self, proposal: Any) -> str:
-        from traitlets import TraitError
-
-        from neo_magics.api.contract import find_violations
+        from neo_magics.submission import check_members
 
         role = str(proposal["value"])
-        found = find_violations("CreateCompilationJob", {"RoleArn": role}) if role else ()
-        wrong = next((violation for violation in found if violation.path == "roleArn"), None)
-        if wrong:
-            raise TraitError(f"role must be such as arn:aws:iam::123456789012:role/NAME. {wrong}")
+        with _as_trait_error():
+            check_members({"RoleArn": role} if role else {})
         return role
 
     def backend_for(self, name: str | None = None) -> Backend:

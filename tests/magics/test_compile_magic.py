@@ -37,6 +37,16 @@ def test_question_mark_shows_the_options(shell, run):
         ("--input", "expected one argument", "--help"),
         ("--name 'x", "no closing '", "Close the quote"),
         ("-o 1x", "-o '1x' is not a variable name", "-o job"),
+        ("-o class", "-o 'class' is not a variable name", "-o job"),
+        ("--name 'my net'", "'my net' cannot be the job's name", "letters, digits and hyphens"),
+        ("--name 模型", "'模型' cannot be the job's name", "letters, digits and hyphens"),
+        ("--name -net", "'-net' cannot be the job's name", "letters, digits and hyphens"),
+        ("--role nobody", "'nobody' cannot be the job's role", "arn:aws:iam::"),
+        ("--target LOCAL", "no target 'LOCAL'", "Did you mean local?"),
+        ("--target ml_C5", "no target 'ml_C5'", "Did you mean ml_c5?"),
+        ("--target ml_c5,jetson", "no target 'jetson'", "Did you mean jetson_"),
+        ("--dtype FLOAT32", "no dtype 'FLOAT32'", "Did you mean float32?"),
+        ("--device local", "unknown option --device", "--help lists them"),
         ("stray", "unexpected 'stray'", "Quote"),
         ("--backend elsewhere", "'elsewhere' is not a backend", "http"),
         ("--backend sagemaker --target local", "local is this machine", "--target ml_c5"),
@@ -147,9 +157,27 @@ def test_settings_are_traits_with_validation(shell, run, caplog):
     run("%config NeoMagics.backend = 'somewhere'")
     assert (magics.target, magics.backend) == ("rasp4b", "")
     run("%config NeoMagics.role = 'me'")
-    assert "role must be such as arn:aws:iam::" in caplog.text
+    assert "'me' cannot be the job's role. Such as: --role arn:aws:iam::" in caplog.text
     run("%config NeoMagics.bucket = 'Not A Bucket'")
     assert "3 to 63 lower-case letters" in caplog.text
     assert (magics.role, magics.bucket) == ("", "")
     run("%config NeoMagics.role = 'arn:aws:iam::123456789012:role/neo'")
     assert magics.role.endswith("role/neo")
+
+
+def test_of_several_targets_one_that_is_refused_files_none(shell, run):
+    run(SETUP)
+    run("model = nn.Linear(4, 2).eval()")
+    _result, printed = run("%compile model --input x --target local,jetson_nano -o jobs")
+    assert "jetson_nano needs CUDA" in printed
+    assert "jobs" not in shell.user_ns
+    _result, printed = run("%neo jobs")
+    assert "no jobs" in printed.lower()
+
+
+def test_a_value_may_begin_with_a_hyphen():
+    from neo_magics.magics.options import compile_parser
+
+    parser = compile_parser("%%compile", model=False)
+    args = parser.read(["--mattr", "-avx512f", "--no-cache", "-o", "job"])
+    assert (args.mattr, args.no_cache, args.output_var) == ("-avx512f", True, "job")
