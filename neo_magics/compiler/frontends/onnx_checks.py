@@ -34,9 +34,12 @@ def _reason(node: Any, known: frozenset[str]) -> str:
     """How the operator is named where it is refused; "" where it is fine."""
     key = key_of(node)
     if key not in known:
-        return key
+        return f"{key} {_LAID_OUT}" if node.domain == "com.microsoft.nchwc" else key
     problem = _WRONG[key](node) if key in _WRONG else ""
     return f"{key} {problem}" if problem else ""
+
+
+_LAID_OUT = "(ONNX Runtime wrote it for one CPU; save the model below ORT_ENABLE_ALL)"
 
 
 def _outputs(limit: int, what: str) -> Callable[[Any], str]:

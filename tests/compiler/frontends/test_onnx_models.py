@@ -142,6 +142,26 @@ def test_pixels_shuffled_into_images(mode: str) -> None:
     agrees(model([node], {"x": ["n", 8, 3, 3]}, ["y"]), weight(2, 8, 3, 3))
 
 
+@pytest.mark.parametrize("axes", [{}, {"axes": [-1, 1]}])
+def test_slices_of_old_opsets(axes: dict[str, Any]) -> None:
+    """Their starts and ends are attributes, and axes may be left out."""
+    node = make_node("Slice", ["x"], ["y"], starts=[-3, 1], ends=[2**31, -1], **axes)
+    agrees(model([node], {"x": [4, 6, 5]}, ["y"], opset=9), weight(4, 6, 5))
+
+
+def test_slices_that_leave_all_of_a_free_dimension() -> None:
+    """As TensorFlow's exporters write x[:, :2]; the size of the sum was not known any more."""
+    weights = {"starts": np.array([0, 0]), "ends": np.array([2**31 - 1, 2]), "one": np.array([1])}
+    nodes = [
+        make_node("Slice", ["x", "starts", "ends"], ["part"]),
+        make_node("ReduceSum", ["x", "one"], ["sums"]),
+        make_node("Add", ["part", "sums"], ["both"]),
+        make_node("ReduceMax", ["both"], ["y"], axes=[1]),
+    ]
+    proto = model(nodes, {"x": ["n", 4]}, ["y"], weights)
+    agrees(proto, weight(2, 4), feeds={"x": weight(3, 4)}, input_shape='{"x": [null, 4]}')
+
+
 def test_as_many_results_as_the_data_decide() -> None:
     """NonZero's size is a free dimension of the output."""
     nodes = [make_node("NonZero", ["x"], ["places"])]

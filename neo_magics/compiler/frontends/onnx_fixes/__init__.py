@@ -8,6 +8,11 @@ the importer of subgraphs too.
 
 from neo_magics.compiler.frontends.onnx_fixes import (
     casts,
+    contrib_activations,
+    contrib_attention,
+    contrib_bytes,
+    contrib_norms,
+    contrib_products,
     control,
     cumulative,
     elementwise,
@@ -24,11 +29,17 @@ from neo_magics.compiler.frontends.onnx_fixes import (
     sampling,
     selection,
     signal,
+    slices,
     vocabulary,
 )
 
 _FAMILIES = (
     casts,
+    contrib_activations,
+    contrib_attention,
+    contrib_bytes,
+    contrib_norms,
+    contrib_products,
     cumulative,
     elementwise,
     indexing,
@@ -44,6 +55,7 @@ _FAMILIES = (
     sampling,
     selection,
     signal,
+    slices,
     vocabulary,
 )
 CONVERTERS = {name: convert for family in _FAMILIES for name, convert in family.CONVERTERS.items()}

@@ -61,7 +61,7 @@ def _conv_integer(node: Node) -> Any:
     return _whole(node, by_tvm(node, "Conv", [cast(node, x, "float32"), _as_float(node, 1, 3, 0)]))
 
 
-def _matmul_integer(node: Node) -> Any:
+def integer_product(node: Node) -> Any:
     """MatMulInteger (a, b, a zero, b zero) → int32."""
     a = _centred(node, 0, 2, -2)
     if node.constant(1) is None:
@@ -174,5 +174,5 @@ CONVERTERS = {
     "QLinearConv": _linear_convolution,
     "QLinearMatMul": _linear_matmul,
     "ConvInteger": _conv_integer,
-    "MatMulInteger": _matmul_integer,
+    "MatMulInteger": integer_product,
 }
