@@ -71,14 +71,22 @@ def submit(archive: ModelArchive, request: dict[str, Any], backend: Backend) -> 
     try:
         with backend.translated():
             backend.sagemaker.create_compilation_job(**request)
+    except KeyboardInterrupt:
+        if not _is_ours(job, uri):
+            _withdraw(uri, backend)
+        raise
     except ApiError as error:
         if error.code == "ResourceInUse" and _is_ours(job, uri):
             return job
-        with suppress(StorageError):
-            backend.store.delete(uri)
+        _withdraw(uri, backend)
         hint = _HINTS.get(error.code, "")
         raise UsageError(f"The job was refused: {error.message}", hint=hint, code=error.code) from error
     return job
+
+
+def _withdraw(uri: str, backend: Backend) -> None:
+    with suppress(StorageError):  # the refusal says more
+        backend.store.delete(uri)
 
 
 def _is_ours(job: Job, uri: str) -> bool:

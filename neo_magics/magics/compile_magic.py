@@ -43,6 +43,16 @@ class Filed:
         return self.jobs[0] if len(self.jobs) == 1 else list(self.jobs)
 
 
+class StoppedFiling(KeyboardInterrupt):
+    """Ctrl-C came before the jobs were all filed."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [
+            "Interrupted while the job was being filed.",
+            "  → %neo jobs lists what was filed; run the cell again for the rest.",
+        ]
+
+
 class CompileMagic:
     """One call of the magic."""
 
@@ -151,7 +161,17 @@ class CompileMagic:
         return choose(last, defined(before, self._shell.user_ns))
 
     def _file(self, model: Any, args: argparse.Namespace) -> Filed:
-        """Capture once, file a job for each target, and show them in one panel."""
+        """Capture once, file a job for each target, and show them in one panel.
+
+        Raises:
+            StoppedFiling: Ctrl-C came meanwhile.
+        """
+        try:
+            return self._filed(model, args)
+        except KeyboardInterrupt as interrupt:
+            raise StoppedFiling from interrupt
+
+    def _filed(self, model: Any, args: argparse.Namespace) -> Filed:
         from neo_magics.compilation import capture_for
         from neo_magics.submission import submit
 

@@ -181,3 +181,21 @@ def test_a_value_may_begin_with_a_hyphen():
     parser = compile_parser("%%compile", model=False)
     args = parser.read(["--mattr", "-avx512f", "--no-cache", "-o", "job"])
     assert (args.mattr, args.no_cache, args.output_var) == ("-avx512f", True, "job")
+
+
+@pytest.mark.parametrize(
+    "moment", ["neo_magics.compilation.capture_for", "botocore.client.BaseClient._make_api_call"]
+)
+def test_ctrl_c_while_a_job_is_being_filed_is_two_lines_and_leaves_nothing(run, settings, moment):
+    run(SETUP + "model = nn.Linear(4, 2).eval()")
+    with pytest.MonkeyPatch.context() as patch:
+
+        def interrupted(*_args, **_options):
+            patch.undo()
+            raise KeyboardInterrupt
+
+        patch.setattr(moment, interrupted)
+        _result, printed = run("%compile model --input x")
+    assert printed.splitlines()[0] == "Interrupted while the job was being filed."
+    assert len(printed.strip().splitlines()) == 2
+    assert not list((settings.home / "buckets").rglob("*.gz"))
