@@ -10,6 +10,7 @@ from neo_magics.errors import ApiError, BackendError, NeoMagicsError
 from neo_magics.settings import LOCAL, SAGEMAKER
 
 _CREDENTIALS_HINT = "Run `aws configure` or `aws sso login`, or choose --backend local."
+_SERVER_HINT = "Take the key pair of that server: `neo-magics serve --environment` on its machine prints it."
 _REFUSED = {
     "AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "UnrecognizedClientException",
     "InvalidClientTokenId", "InvalidSignatureException", "SignatureDoesNotMatch", "ExpiredToken",
@@ -39,7 +40,8 @@ def explain(error: Exception, backend: str) -> NeoMagicsError:
     if isinstance(error, aws.ConnectionError | aws.HTTPClientError):  # refused, time-out, TLS, proxy
         return BackendError(f"The backend {backend} cannot be reached: {error}.", hint=_reach_hint(backend))
     if isinstance(error, aws.NoCredentialsError | aws.PartialCredentialsError | aws.CredentialRetrievalError):
-        return BackendError(f"There are no usable AWS credentials: {error}.", hint=_CREDENTIALS_HINT)
+        hint = _CREDENTIALS_HINT if backend == SAGEMAKER else _SERVER_HINT
+        return BackendError(f"There are no usable AWS credentials: {error}.", hint=hint)
     hint = ""
     if isinstance(error, aws.ProfileNotFound):
         hint = "Correct AWS_PROFILE, or choose --backend local."

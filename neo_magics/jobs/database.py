@@ -21,6 +21,16 @@ from neo_magics.errors import ApiError, BackendError, NeoMagicsError, ResourceEr
 from neo_magics.jobs.schema import SCHEMA_VERSION, metadata, schema_info
 
 BUSY_SECONDS = 10.0
+_DAMAGED = "Move that file away, and a new store is made; artifacts stay in buckets/."
+_UNWRITABLE = "Make its folder writable for you, or choose another NEO_MAGICS_HOME."
+# What SQLite says, and what to do then.
+_HINTS = {
+    "file is not a database": _DAMAGED,
+    "malformed": _DAMAGED,
+    "readonly database": _UNWRITABLE,
+    "unable to open database file": _UNWRITABLE,
+    "disk I/O error": "Look at the disk's state and space.",
+}
 _LOCK_KEY = 0x6E656F  # "neo": the advisory lock's number in PostgreSQL
 
 
@@ -132,7 +142,8 @@ class Database:
             )
         if "disk is full" in cause:
             return ResourceError(f"The disk of the job store {self.url!r} is full.", hint="Free some space.")
-        return BackendError(f"The job store {self.url!r} cannot be used: {cause.strip()}.")
+        hint = next((hint for words, hint in _HINTS.items() if words in cause), "")
+        return BackendError(f"The job store {self.url!r} cannot be used: {cause.strip()}.", hint=hint)
 
 
 def _is_busy(error: DBAPIError) -> bool:

@@ -8,27 +8,61 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
+import warnings
+
+from IPython.core.interactiveshell import InteractiveShell
 
 from neo_magics.errors import UsageError
 from neo_magics.magics.words import split
 
+# At the end of the line of a call that was given its `await`: the cell that loads the extension has none.
+MARK = " --awaited"
 _CALL = re.compile(
     r"(?P<before>\s*(?:[\w.\[\], ]+=\s*)?)"
     r"(?P<call>get_ipython\(\)\.run_(?:line|cell)_magic\('compile',.*\))\s*"
 )
 
 
-def is_awaited(line: str, cell: str | None = None) -> bool:
-    """Whether the magic with this line and cell returns an awaitable."""
+def transform(lines: list[str]) -> list[str]:
+    """Input lines with `await` where it is due, and a semicolon after a %compile that is not assigned.
+
+    None is due where nothing could await: in a def, and in what another magic runs (%time, %%capture).
+    """
+    awaited = [_transformed(line, may_await=not _is_inside_a_cell()) for line in lines]
+    if not any(MARK in line for line in awaited) or _can_be_compiled("".join(awaited)):
+        return awaited
+    return [_transformed(line, may_await=False) for line in lines]
+
+
+def unmarked(line: str) -> tuple[str, bool]:
+    """A magic's line as its user wrote it, and whether the call is awaited."""
+    return line.removesuffix(MARK), line.endswith(MARK)
+
+
+def _is_due(line: str, cell: str | None = None) -> bool:
     try:
         return "--wait" in split(line) or bool(cell and re.search(r"\bawait\b", cell))
     except UsageError:
         return False  # the magic itself will say what is wrong with the line
 
 
-def transform(lines: list[str]) -> list[str]:
-    """Input lines with `await` where it is due, and a semicolon after a %compile that is not assigned."""
-    return [_transformed(line) for line in lines]
+def _is_inside_a_cell() -> bool:
+    """Whether a cell is being run by the frames above."""
+    frame, code = sys._getframe(), InteractiveShell.run_code.__code__
+    while frame := frame.f_back:  # type: ignore[assignment]
+        if frame.f_code is code:
+            return True
+    return False
+
+
+def _can_be_compiled(source: str) -> bool:
+    with warnings.catch_warnings(action="ignore"):  # IPython will give them
+        try:
+            compile(source, "<cell>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+        except SyntaxError:
+            return False
+    return True
 
 
 def cells_of(lines: list[str]) -> list[str]:
@@ -43,13 +77,14 @@ def _arguments(call: re.Match[str]) -> list[str]:
     return [ast.literal_eval(argument) for argument in parsed.args[1:]]  # type: ignore[attr-defined]
 
 
-def _transformed(text: str) -> str:
+def _transformed(text: str, *, may_await: bool) -> str:
     match = _CALL.fullmatch(text)
     if match is None:
         return text
     line, *cells = _arguments(match)
-    waits = "await " if is_awaited(line, *cells) else ""
-    if cells == [""]:  # which IPython refuses, --help or not
-        return f"{match['before']}{waits}get_ipython().run_cell_magic('compile', {line!r}, '\\n')\n"
+    waits = may_await and _is_due(line, *cells)
+    cells = ["\n" if cell == "" else cell for cell in cells]  # IPython refuses "", --help or not
+    arguments = ", ".join(map(repr, [line + MARK * waits, *cells]))
+    call = f"get_ipython().run_{'cell' if cells else 'line'}_magic('compile', {arguments})"
     quiet = "" if "=" in match["before"] else ";"
-    return f"{match['before']}{waits}{match['call']}{quiet}\n"
+    return f"{match['before']}{'await ' * waits}{call}{quiet}\n"

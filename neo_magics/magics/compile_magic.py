@@ -3,44 +3,27 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import keyword
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neo_magics.errors import NeoMagicsError, UsageError
 from neo_magics.magics import cell as cells
-from neo_magics.magics.awaiting import is_awaited
+from neo_magics.magics.awaiting import unmarked
 from neo_magics.magics.expressions import resolve
 from neo_magics.magics.models import choose, defined, is_model
 from neo_magics.magics.options import compile_parser, did_you_mean
 from neo_magics.magics.panels import linger
+from neo_magics.magics.waiting import Filed, block_for, wait_for
 from neo_magics.magics.words import split
 
 if TYPE_CHECKING:
     from neo_magics.capture.archive import ModelArchive
     from neo_magics.job import Job
     from neo_magics.magics.shell import NeoMagics
-    from neo_magics.widgets.group_panel import GroupPanel
-    from neo_magics.widgets.job_panel import JobPanel
     from neo_magics.widgets.surfaces import Output
-
-
-@dataclass(frozen=True)
-class Filed:
-    """The jobs of one magic call, in the order of the targets, and the panel of all."""
-
-    jobs: tuple[Job, ...]
-    panel: JobPanel | GroupPanel
-
-    @property
-    def value(self) -> Any:
-        """What the user's variable receives: the job, or a list of them."""
-        return self.jobs[0] if len(self.jobs) == 1 else list(self.jobs)
 
 
 class StoppedFiling(KeyboardInterrupt):
@@ -63,30 +46,34 @@ class CompileMagic:
         self._shell = owner.shell
 
     def run(self, line: str, cell: str | None) -> Any:
-        """Do it; with --wait, or a cell that awaits, an awaitable that does it.
+        """Do it; where the call is awaited, an awaitable that does it.
 
         Raises:
             HelpRequestedError: --help was given.
             UsageError: something on the line is wrong; nothing was run.
         """
+        line, awaited = unmarked(line)
         parser = compile_parser("%compile" if cell is None else "%%compile", model=cell is None)
         args = parser.read(split(line))
         self._check(args)
         if cell is None:
             filed = self._file(self._named(args.value), args)
-            if args.wait:
-                return wait_for(filed, self._owner)
-            linger(self._owner, filed.panel)
-            return filed.value
+            return wait_for(filed, self._owner) if awaited else self._end(filed, args)
         code = cells.compile_cell(self._shell, cell)
-        if is_awaited(line, cell):
+        if awaited:
             return self._run_async(code, args)
         if code.is_async:
             raise UsageError("The cell awaits.", hint="Add --wait to the %%compile line.")
         before = dict(self._shell.user_ns)
-        filed = self._file(self._chosen(cells.run(self._shell, code), before, args), args)
-        linger(self._owner, filed.panel)
+        self._end(self._file(self._chosen(cells.run(self._shell, code), before, args), args), args)
         return None
+
+    def _end(self, filed: Filed, args: argparse.Namespace) -> Any:
+        """What follows the filing where nothing is awaited."""
+        if args.wait:
+            return block_for(filed, self._owner)
+        linger(self._owner, filed.panel)
+        return filed.value
 
     async def _run_async(self, code: cells.CellCode, args: argparse.Namespace) -> None:
         before = dict(self._shell.user_ns)
@@ -147,7 +134,9 @@ class CompileMagic:
         return list(names)
 
     def _named(self, text: str) -> Any:
-        """The variable, or the name of the model file; `net.pt` may be either."""
+        """The variable, or the path of the model file; `net.pt` may be either."""
+        if "/" in text and Path(text).exists():
+            return text  # a folder too may be a model; the capture says what it is not
         if is_model(text):
             if Path(text).exists():
                 return text
@@ -214,29 +203,6 @@ class CompileMagic:
         if args.output_var:
             self._shell.user_ns[args.output_var] = filed.value
         return filed
-
-
-async def wait_for(filed: Filed, owner: NeoMagics) -> Any:
-    """Wait until the panel is frozen; the value is the job, or a list of them.
-
-    Raises:
-        StoppedWaiting: Ctrl-C; the jobs go on.
-        JobFailedError: a job did not complete.
-    """
-    from neo_magics.job import StoppedWaiting
-
-    owner.refresher.add_once(filed.panel)
-    try:
-        while not filed.panel.frozen.is_set():
-            if hasattr(owner.shell, "kernel"):
-                await asyncio.sleep(0.1)  # clicks are handled meanwhile
-            else:
-                time.sleep(0.1)  # a terminal's Ctrl-C must land here, not in the event loop
-    except (KeyboardInterrupt, asyncio.CancelledError) as interrupt:
-        raise StoppedWaiting(", ".join(job.name for job in filed.jobs)) from interrupt
-    for job in filed.jobs:
-        job.wait()
-    return filed.value
 
 
 def _is_variable(name: str) -> bool:

@@ -232,5 +232,5 @@ def test_a_url_that_cannot_be_opened(url: str) -> None:
 def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     path = tmp_path / "jobs.db"
     path.write_text("this is a letter, not a database; " * 100)
-    with pytest.raises(BackendError, match="cannot be used: file is not a database"):
+    with pytest.raises(BackendError, match=r"cannot be used: file is not a database\. Move that file away"):
         JobStore(f"sqlite:///{path}")

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 import pytest
 
 from neo_magics.job import StoppedWaiting
-from neo_magics.magics.awaiting import is_awaited
-from neo_magics.magics.compile_magic import Filed, wait_for
+from neo_magics.magics.compile_magic import CompileMagic
 from neo_magics.magics.panels import linger
+from neo_magics.magics.waiting import Filed, wait_for
 
 
 @pytest.mark.parametrize(
@@ -17,11 +17,24 @@ from neo_magics.magics.panels import linger
     [
         ("%compile model\n", "get_ipython().run_line_magic('compile', 'model');\n"),
         ("job = %compile model\n", "job = get_ipython().run_line_magic('compile', 'model')\n"),
-        ("job = %compile m --wait\n", "job = await get_ipython().run_line_magic('compile', 'm --wait')\n"),
+        (
+            "job = %compile m --wait\n",
+            "job = await get_ipython().run_line_magic('compile', 'm --wait --awaited')\n",
+        ),
+        (
+            "def f():\n    %compile m --wait\n",
+            "def f():\n    get_ipython().run_line_magic('compile', 'm --wait');\n",
+        ),
         ("if 1:\n    %compile m\n", "if 1:\n    get_ipython().run_line_magic('compile', 'm');\n"),
         ("%%compile -o j\nm\n", "get_ipython().run_cell_magic('compile', '-o j', 'm\\n');\n"),
-        ("%%compile --wait\nm\n", "await get_ipython().run_cell_magic('compile', '--wait', 'm\\n');\n"),
-        ("%%compile\nawait f()\n", "await get_ipython().run_cell_magic('compile', '', 'await f()\\n');\n"),
+        (
+            "%%compile --wait\nm\n",
+            "await get_ipython().run_cell_magic('compile', '--wait --awaited', 'm\\n');\n",
+        ),
+        (
+            "%%compile\nawait f()\n",
+            "await get_ipython().run_cell_magic('compile', ' --awaited', 'await f()\\n');\n",
+        ),
         ("%neo jobs\n", "get_ipython().run_line_magic('neo', 'jobs')\n"),
         ("print('get_ipython()')\n", "print('get_ipython()')\n"),
         ("%%compile 'unclosed\nm\n", "get_ipython().run_cell_magic('compile', \"'unclosed\", 'm\\n');\n"),
@@ -36,9 +49,8 @@ def test_unloading_takes_the_transformer_away(shell):
     assert shell.transform_cell("%compile m\n") == "get_ipython().run_line_magic('compile', 'm')\n"
 
 
-def test_an_option_that_only_looks_like_wait_does_not_wait():
-    assert not is_awaited("--name '--wait for it'")
-    assert is_awaited("m --wait")
+def test_an_option_that_only_looks_like_wait_does_not_wait(shell):
+    assert "await" not in shell.transform_cell("%compile m --name '--wait for it'\n").replace("--wait", "")
 
 
 def test_in_a_terminal_ctrl_c_lands_in_the_waiting_and_says_how_to_come_back():
@@ -62,3 +74,32 @@ def test_a_panel_that_broke_does_not_hold_the_program_that_executes_a_notebook()
     panel = SimpleNamespace(frozen=threading.Event(), subject="net-1")
     linger(SimpleNamespace(shell=shell, refresher=SimpleNamespace(running=False)), panel)
     assert not panel.frozen.is_set()
+
+
+@pytest.fixture
+def waited(monkeypatch):
+    """What %compile files is a job that has ended; the names of those that were waited for."""
+    names = []
+    job = SimpleNamespace(name="net-1", wait=lambda: names.append("net-1"))
+    frozen = threading.Event()
+    panel = SimpleNamespace(frozen=frozen, refresh=frozen.set)
+    monkeypatch.setattr(CompileMagic, "_file", lambda *_of: Filed((job,), panel))
+    return names
+
+
+AROUND = [
+    "{}", "j = {}", "%time {}", "%%time\n{}", "%%capture\n{}", "def f():\n    {}\nf()", "if True:\n    {}",
+    "%load_ext neo_magics\n{}",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("around", AROUND)
+def test_wait_waits_also_where_nothing_can_be_awaited(run, waited, around):
+    """In the cell that loads the extension no `await` was put before the call."""
+    if around.startswith("%load"):
+        run("%unload_ext neo_magics")
+    run("m = 1")
+    result, printed = run(around.format("%compile m --wait"))
+    assert result.success, printed
+    assert waited == ["net-1"]
+    assert "coroutine" not in printed

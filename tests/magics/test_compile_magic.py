@@ -199,3 +199,10 @@ def test_ctrl_c_while_a_job_is_being_filed_is_two_lines_and_leaves_nothing(run, 
     assert printed.splitlines()[0] == "Interrupted while the job was being filed."
     assert len(printed.strip().splitlines()) == 2
     assert not list((settings.home / "buckets").rglob("*.gz"))
+
+
+def test_a_path_that_is_no_model_is_told_by_what_models_are(run, tmp_path):
+    (tmp_path / "notes.txt").write_text("no model")
+    for path in (tmp_path / "notes.txt", tmp_path):
+        _result, printed = run(f"%compile {path} --input-shape {{'x': [1]}}")
+        assert f"No framework is known for {path}." in printed
