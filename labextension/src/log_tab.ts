@@ -6,6 +6,8 @@ import type { JobRow } from "./wire.ts";
 import { hasEnded } from "./words.ts";
 
 const NEAR = 24; // pixels from the end that still count as the end
+const NOTHING = "Nothing was logged yet.";
+const SHOWN = 5000; // lines: a page with very many is slow
 
 export class LogTab implements Tab {
   readonly id = "log";
@@ -14,7 +16,8 @@ export class LogTab implements Tab {
   readonly #client: JobsClient;
   readonly #lines = element("pre", { class: "neo-log", tabindex: "0", "aria-label": "Log" });
   readonly #pause = button("Pause", () => this.#toggle(), { "aria-pressed": "false", hidden: "" });
-  readonly #empty = element("div", { class: "neo-muted" }, "Nothing was logged yet.");
+  readonly #note = element("div", { class: "neo-muted" }, NOTHING);
+  #earlier: string[] = []; // lines that are no longer shown
   #token = "";
   #created = "";
   #busy = false;
@@ -27,9 +30,9 @@ export class LogTab implements Tab {
       "div",
       { class: "neo-tools" },
       this.#pause,
-      copyButton("Copy log", () => this.#lines.textContent ?? "", copy),
+      copyButton("Copy log", () => this.#earlier.join("") + this.#lines.textContent, copy),
     );
-    this.node = element("div", { class: "neo-panel neo-log-panel" }, tools, this.#empty, this.#lines);
+    this.node = element("div", { class: "neo-panel neo-log-panel" }, tools, this.#note, this.#lines);
   }
 
   async show(row: JobRow): Promise<void> {
@@ -52,17 +55,32 @@ export class LogTab implements Tab {
       // The name is used again: another job's log.
       this.#created = row.created;
       this.#token = "";
+      this.#earlier = [];
       this.#lines.replaceChildren();
     }
-    const following = this.#atEnd;
     let more = true;
     while (more) {
       const page = await this.#client.log(row.name, this.#token);
       more = page.lines.length > 0;
       this.#token = page.token;
-      this.#lines.append(...page.lines.map(line));
+      this.#add(page.lines);
     }
-    this.#empty.hidden = this.#lines.childElementCount > 0;
+  }
+
+  #add(lines: [number, string][]): void {
+    const following = this.#atEnd;
+    this.#lines.append(...lines.map(line));
+    const extra = following ? Math.max(0, this.#lines.childElementCount - SHOWN) : 0;
+    for (const old of [...this.#lines.children].slice(0, extra)) {
+      this.#earlier.push(old.textContent ?? "");
+      old.remove();
+    }
+    const { length } = this.#earlier;
+    this.#note.hidden = length === 0 && this.#lines.childElementCount > 0;
+    setText(
+      this.#note,
+      length ? `… ${length.toLocaleString("en")} earlier lines: “Copy log” has them.` : NOTHING,
+    );
     if (following) {
       this.#lines.scrollTop = this.#lines.scrollHeight;
     }

@@ -43,6 +43,22 @@ test("a paused log lets another job of the same name in", async () => {
   assert.match(tab.node.textContent ?? "", /of another/);
 });
 
+test("of a very long log the end is shown, and all of it is copied", async () => {
+  const copied: string[] = [];
+  const page = (first: number) => Array.from({ length: 4000 }, (_, i) => `line ${first + i}.`);
+  const pages = [page(0), page(4000)];
+  const tab = new LogTab(logOf(pages), (text) => copied.push(text));
+  await tab.show(job({ status: "COMPLETED" }));
+  const shown = tab.node.querySelectorAll(".neo-log div");
+  assert.equal(shown.length, 5000);
+  assert.match(shown[0]?.textContent ?? "", /line 3000\./);
+  assert.match(tab.node.textContent ?? "", /… 3,000 earlier lines/);
+  assert.doesNotMatch(tab.node.textContent ?? "", /Nothing was logged/);
+  press(tab.node, "Copy log");
+  assert.match(copied[0] ?? "", /line 0\.[\s\S]*line 2999\.[\s\S]*line 7999\./);
+  assert.equal(copied[0]?.trim().split("\n").length, 8000);
+});
+
 test("the request is shown and copied in the chosen tongue", async () => {
   const copied: string[] = [];
   const texts = { JSON: "{}", "%%compile": "%%compile --target ml_c5\nmodel" };
