@@ -48,6 +48,9 @@ GRID = (
     Case((1, 5, 4, 5), 3, kernel=(3, 5), stride=(3, 2), padding=(0, 2)),
     Case((1, 16, 5, 5), 16, kernel=(3, 3), stride=(1, 1), padding=(1, 1)),
     Case((1, 8, 3, 4), 20, kernel=(2, 1), stride=(4, 3), extra=(1, 0)),
+    Case((2, 30, 1, 1), 20, kernel=(4, 4), stride=(1, 1)),
+    Case((1, 16, 1, 1), 32, kernel=(4, 3), stride=(3, 2), padding=(1, 0), extra=(2, 1)),
+    Case((1, 5, 1, 1), 3, kernel=(2, 5), padding=(0, 2)),
 )
 
 

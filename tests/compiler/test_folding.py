@@ -134,6 +134,9 @@ NETWORKS: dict[str, Callable[[Any], Any]] = {
     "after a biased convolution": lambda x: norm(
         relax.op.add(relax.op.nn.conv2d(x, constant((5, 3, 3, 3))), constant((1, 5, 1, 1), 1)), 5
     ),
+    "after a transposed convolution": lambda x: norm(
+        relax.op.add(relax.op.nn.conv2d_transpose(x, constant((3, 5, 2, 2))), constant((1, 5, 1, 1), 1)), 5
+    ),
     "after a grouped convolution": lambda x: norm(relax.op.nn.conv2d(x, constant((6, 1, 3, 3)), groups=3), 6),
 }
 

@@ -59,6 +59,18 @@ def upward() -> nn.Module:
     )
 
 
+def raised(size: int, stride: int, padding: int, extra: int = 0, groups: int = 1) -> nn.Module:
+    """Sound from its bands, as vocoders make it: longer by each stride, with dilated windows between."""
+    return nn.Sequential(
+        nn.Conv1d(8, 20, 3, dilation=3),
+        nn.LeakyReLU(0.1),
+        nn.ConvTranspose1d(20, 36, size, stride, padding, extra, groups),
+        nn.BatchNorm1d(36),
+        nn.Conv1d(36, 2, 3),
+        nn.Tanh(),
+    )
+
+
 def shuffled(model: nn.Module) -> nn.Module:
     """Statistics of batch norm that are not trivial."""
     for layer in model.modules():
@@ -70,8 +82,16 @@ def shuffled(model: nn.Module) -> nn.Module:
 
 @pytest.mark.parametrize(
     ("model", "shape"),
-    [(sound(), (2, 1, 2000)), (Column(), (1, 20, 61)), (upward(), (3, 20, 45))],
-    ids=["sound", "column", "upward"],
+    [
+        (sound(), (2, 1, 2000)),
+        (Column(), (1, 20, 61)),
+        (upward(), (3, 20, 45)),
+        (raised(16, 8, 4), (1, 8, 19)),
+        (raised(3, 3, 1, 1), (2, 8, 13)),
+        (raised(5, 1, 2), (1, 8, 10)),
+        (raised(4, 2, 1, 0, 4), (1, 8, 11)),
+    ],
+    ids=["sound", "column", "upward", "by 8", "by 3", "by 1", "groups"],
 )
 def test_they_compute_what_pytorch_does(model: nn.Module, shape: tuple[int, ...], tmp_path: Path) -> None:
     x = torch.randn(shape)
@@ -90,3 +110,10 @@ def test_their_convolutions_are_packed_and_nothing_lies_between(tmp_path: Path) 
     folder = build(shuffled(model), (torch.randn(1, 32, 64),), tmp_path, HERE, mcpu="native")
     rules = [kernel.rule for kernel in KernelTable.read(folder).kernels]
     assert sorted(rules) == ["any", "packed convolution", "packed convolution"]  # "any" unpacks
+
+
+def test_transposed_convolutions_take_the_kernel_of_images(tmp_path: Path) -> None:
+    model = nn.Sequential(nn.Conv1d(16, 16, 3), nn.ReLU(), nn.ConvTranspose1d(16, 32, 4, 2, 1), nn.ReLU())
+    folder = build(model.eval(), (torch.randn(1, 16, 40),), tmp_path, HERE, mcpu="native")
+    rules = [kernel.rule for kernel in KernelTable.read(folder).kernels]
+    assert sorted(rules) == ["any", "packed convolution", "tiled convolution"]  # "any" unpacks

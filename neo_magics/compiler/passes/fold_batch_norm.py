@@ -12,12 +12,15 @@ from tvm.relax.expr_functor import PyExprMutator, mutator
 from neo_magics.compiler.passes import calls
 from neo_magics.compiler.passes.calls import Array, Uses
 
+_LAYOUTS = {"relax.nn.conv2d": "OIHW", "relax.nn.conv2d_transpose": "IOHW"}
+
 
 @relax.transform.function_pass(opt_level=0, name="FoldBatchNorm")
 class FoldBatchNorm:
     """conv(x, w) [+ b] → batch_norm becomes conv(x, w · scale) + shift; elsewhere x · scale + shift.
 
-    The convolution, its bias and the normalised value must have no other use, or they are kept.
+    A transposed convolution without groups is one too. The convolution, its bias and the normalised value
+    must have no other use, or they are kept.
     """
 
     def transform_function(self, function: Any, module: tvm.IRModule, _context: Any) -> Any:
@@ -58,12 +61,16 @@ class _Folder(PyExprMutator):  # type: ignore[misc]
         if calls.name_of(value) == "relax.add":
             bias = _channel_vector(calls.constant(value.args[1]), scale.size)
             value = self._single_use(value.args[0])
-        if bias is None or calls.name_of(value) != "relax.nn.conv2d":
+        layout = _LAYOUTS.get(calls.name_of(value))
+        if bias is None or layout is None:
             return None
         weight = calls.constant(value.args[1])
-        if weight is None or value.attrs.kernel_layout != "OIHW" or value.attrs.data_layout != "NCHW":
+        if weight is None or value.attrs.kernel_layout != layout or value.attrs.data_layout != "NCHW":
             return None
-        scaled = calls.make_constant(weight * scale.reshape(-1, 1, 1, 1))
+        if layout[0] == "I" and int(value.attrs.groups) != 1:
+            return None
+        own = [-1 if axis == "O" else 1 for axis in layout]
+        scaled = calls.make_constant(weight * scale.reshape(own))
         conv = self.builder_.emit(tvm.ir.Call(value.op, [value.args[0], scaled], value.attrs))
         return relax.op.add(conv, calls.make_constant((bias * scale + shift).reshape(1, -1, 1, 1)))
 

@@ -21,7 +21,7 @@ _AXES = {3: (0, 1, 3), 4: (0, 1, 3, 2)}  # by rank: where the axes of [N, C, L] 
 
 @tvm.transform.module_pass(opt_level=0, name="OneRowImages")
 class OneRowImages:
-    """conv1d(x, w), and conv2d of a column, become conv2d of a row with a reshape on each side.
+    """conv1d(x, w), conv2d of a column and conv1d_transpose become those of a row, reshaped on each side.
 
     Batch norm and what is element by element, joined or padded moves to the other side of such a reshape, so
     that those between two convolutions cancel. The weights must be constant float32.
@@ -122,7 +122,7 @@ def _pad(rower: _Rower, call: Any) -> Any | None:
 
 
 def _row_weight(call: Any) -> Any | None:
-    """The constant weight [O, I, K] or [O, I, K, 1] as [O, I, 1, K]; None where it is not one."""
+    """The constant weight [.., .., K] or [.., .., K, 1] as [.., .., 1, K]; None where it is not one."""
     weight = calls.constant(call.args[1])
     if weight is None or weight.dtype != np.float32 or calls.dtype_of(call.args[0]) != "float32":
         return None
@@ -139,6 +139,22 @@ def _sequence(rower: _Rower, call: Any) -> Any | None:
         weight,
         strides=[1, *calls.numbers(attrs.strides)],
         padding=[0, before, 0, after],
+        dilation=[1, *calls.numbers(attrs.dilation)],
+        groups=int(attrs.groups),
+    )
+
+
+def _sequence_transpose(rower: _Rower, call: Any) -> Any | None:
+    attrs, weight = call.attrs, _row_weight(call)
+    if weight is None or (attrs.data_layout, attrs.kernel_layout, attrs.out_layout) != ("NCW", "IOW", "NCW"):
+        return None
+    before, after = (*calls.numbers(attrs.padding), *calls.numbers(attrs.padding))[:2]
+    return relax.op.nn.conv2d_transpose(
+        rower.as_row(call.args[0]),
+        weight,
+        strides=[1, *calls.numbers(attrs.strides)],
+        padding=[0, before, 0, after],
+        output_padding=[0, *calls.numbers(attrs.output_padding)],
         dilation=[1, *calls.numbers(attrs.dilation)],
         groups=int(attrs.groups),
     )
@@ -178,6 +194,7 @@ _MOVES: dict[str, Callable[[_Rower, Any], Any | None]] = {
     "concat": _concat,
     "nn.pad": _pad,
     "nn.conv1d": _sequence,
+    "nn.conv1d_transpose": _sequence_transpose,
     "nn.conv2d": _column,
     "expand_dims": _expanded,
     "reshape": _expanded,
