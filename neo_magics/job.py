@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from neo_magics.api.events import LOG_GROUP, Event, ReportEvent, StageEvent, parse
 from neo_magics.api.states import TERMINAL, JobStatus
-from neo_magics.errors import ApiError, JobFailedError, UsageError
+from neo_magics.errors import ApiError, JobFailedError, NeoMagicsError, UsageError
 
 if TYPE_CHECKING:
     from neo_magics.client import Backend
@@ -191,7 +191,10 @@ class Job:
             raise UsageError(f"There is no job {self.name!r}.", hint="%neo jobs lists them.") from error
 
     def __repr__(self) -> str:
-        return f"<Job {self.name}: {self.status}>"
+        try:
+            return f"<Job {self.name}: {self.status}>"
+        except NeoMagicsError as error:  # deleted, or its backend is out of reach
+            return f"<Job {self.name}: {error.message}>"
 
 
 class JobFiles:

@@ -143,4 +143,8 @@ def test_the_artifact_of_a_job_that_did_not_complete(stage):
 
 
 def test_repr(stage):
-    assert repr(stage.create("net")) == "<Job net: STARTING>"
+    job = stage.create("net")
+    assert repr(job) == "<Job net: STARTING>"
+    stage.move(job, S.STOPPED)
+    job.delete()
+    assert repr(job) == "<Job net: There is no job 'net'.>"

@@ -42,6 +42,7 @@ export class JobDocument extends Widget {
     this.#options = options;
     this.#tabs = new Tabs(options.tabs, () => {
       options.chosen();
+      this.#tabs.problem.hidden = true; // it was of another tab
       void this.#draw();
     });
     this.#stop = button("Stop…", () => options.stop(name), { hidden: "" });

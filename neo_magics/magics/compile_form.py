@@ -21,6 +21,7 @@ from neo_magics.magics.form_fields import (
 )
 from neo_magics.magics.models import is_model
 from neo_magics.magics.options import COMPILE
+from neo_magics.magics.panels import is_executed
 from neo_magics.widgets.copying import copyable
 from neo_magics.widgets.style import card
 from neo_magics.widgets.surfaces import Output
@@ -71,11 +72,17 @@ class CompileForm:
         return line(self.model.value, *chosen, self.given.value, self.fields)
 
     def show(self) -> None:
-        """Display the form; a viewer without widgets gets the line."""
+        """Display the form; a viewer without widgets gets the line.
+
+        Where a program executes the notebook there is nobody to fill it in: only the line is kept.
+        """
         said = "The form needs widgets. The line that it stands for:"
-        self._output.show(
-            lambda: card(f"<div>{said}</div>{copyable(self.text, 'line')}"), lambda: f"{said}\n{self.text}"
-        )
+        html = card(f"<div>{said}</div>{copyable(self.text, 'line')}")
+        text = f"{said}\n{self.text}"
+        if is_executed(self._owner):
+            self._output.freeze(html, text)
+        else:
+            self._output.show(lambda: html, lambda: text)
 
     def _parts(self) -> list[Any]:
         return [

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from neo_magics.errors import NeoMagicsError
+
 
 def register(shell: Any) -> None:
     """Teach the shell's display formatters these classes."""
@@ -19,16 +21,22 @@ def register(shell: Any) -> None:
     html.for_type_by_name("neo_magics.runtime.profile", "Profile", _profile_html)
 
 
-def _job_html(job: Any) -> str:
+def _job_html(job: Any) -> str | None:
     from neo_magics.widgets.job_panel import snapshot
 
-    return snapshot(job)[0]
+    try:
+        return snapshot(job)[0]
+    except NeoMagicsError:
+        return None  # deleted, or out of reach: the plain text says so
 
 
 def _job_plain(job: Any, printer: Any, _cycle: bool) -> None:
     from neo_magics.widgets.job_panel import snapshot
 
-    printer.text(snapshot(job)[1])
+    try:
+        printer.text(snapshot(job)[1])
+    except NeoMagicsError:
+        printer.text(repr(job))
 
 
 def _comparison_html(comparison: Any) -> str:

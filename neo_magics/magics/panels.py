@@ -17,19 +17,26 @@ if TYPE_CHECKING:
     from neo_magics.widgets.surfaces import Output
 
 
+def is_executed(owner: NeoMagics) -> bool:
+    """Whether a program executes the notebook: nbclient, and so nbconvert, papermill and nbval.
+
+    They let a cell ask no questions; a person's front end does.
+    """
+    if not hasattr(owner.shell, "kernel"):
+        return False
+    request = owner.shell.get_parent().get("content", {})
+    return not request.get("allow_stdin", True)
+
+
 def linger(owner: NeoMagics, panel: JobPanel | GroupPanel) -> None:
     """Where a program executes the notebook, wait until `panel` is frozen.
 
-    It hears nothing after the last cell's end. nbclient, and so nbconvert, papermill and nbval, let a cell
-    ask no questions; a person's front end does.
+    It hears nothing after the last cell's end.
 
     Raises:
         StoppedWaiting: the kernel was interrupted; the jobs go on.
     """
-    if not hasattr(owner.shell, "kernel"):
-        return
-    request = owner.shell.get_parent().get("content", {})
-    if request.get("allow_stdin", True):
+    if not is_executed(owner):
         return
     try:
         while not panel.frozen.wait(1.0) and owner.refresher.running:

@@ -1,12 +1,14 @@
 """The look shared by all panels: one style sheet that works in light and dark themes, and small helpers.
 
 Text inherits the page's colour, lines and areas are mixed from it, so that only the accents differ by theme.
-JupyterLab, VS Code and Colab say on a parent element that their theme is dark. The markup is understood
+JupyterLab, VS Code and Colab say on a parent element what their theme is. On any other page the accents are
+mixed with the text's colour too, and can be read on dark and light grounds. The markup is understood
 without the style too (a viewer that strips it, an untrusted notebook): lists, tables and words carry all.
 """
 
 from __future__ import annotations
 
+import re
 from html import escape
 
 CLASS = "neo-magics"
@@ -19,14 +21,20 @@ _ACCENTS_DARK = (
     "--neo-ok:#56d364;--neo-run:#79b8ff;--neo-bad:#ff8a80;--neo-warn:#e3b341;--neo-before:#ffa657;"
     "--neo-third:#d2a8ff;--neo-fourth:#5fd7cf"
 )
+_TEXT_SHARE = 50  # percent of the text's colour in the accents of a page that names no theme
+_ACCENTS_MIXED = re.sub(
+    "#[0-9a-f]{6}", rf"color-mix(in srgb,\g<0>,currentColor {_TEXT_SHARE}%)", _ACCENTS_LIGHT
+)
 
 STYLE = f"""<style>
-.{CLASS}{{{_ACCENTS_LIGHT};--neo-line:color-mix(in srgb,currentColor 22%,transparent);
+.{CLASS}{{{_ACCENTS_MIXED};--neo-line:color-mix(in srgb,currentColor 22%,transparent);
 --neo-soft:color-mix(in srgb,currentColor 5%,transparent);
 --neo-face:var(--jp-layout-color1,var(--vscode-editor-background,var(--colab-primary-surface-color,Canvas)));
 box-sizing:border-box;max-width:860px;
 font:13px/1.45 var(--jp-ui-font-family,system-ui,sans-serif);color:var(--jp-ui-font-color1,inherit);
 border:1px solid var(--neo-line);border-radius:6px;padding:10px 12px;margin:4px 0;overflow-wrap:anywhere}}
+[data-jp-theme-light="true"] .{CLASS},.vscode-light .{CLASS},.vscode-high-contrast-light .{CLASS},
+html[theme="light"] .{CLASS}{{{_ACCENTS_LIGHT}}}
 [data-jp-theme-light="false"] .{CLASS},.vscode-dark .{CLASS},
 .vscode-high-contrast:not(.vscode-high-contrast-light) .{CLASS},html[theme="dark"] .{CLASS}{{{_ACCENTS_DARK}}}
 .{CLASS} *{{box-sizing:border-box}}
@@ -75,6 +83,11 @@ outline:2px solid var(--neo-run);outline-offset:1px}}
 .neo-widgets.{CLASS} .widget-hbox>*{{margin:0;height:26px;line-height:26px}}
 .neo-widgets.{CLASS} .widget-vbox{{margin:0;overflow:visible}}
 .neo-widgets.{CLASS} .widget-html-content{{line-height:inherit;width:100%}}
+/* The arrow of ipywidgets is black in dark themes too. */
+.neo-widgets.{CLASS} .widget-dropdown select{{
+background-image:linear-gradient(45deg,transparent 50%,currentColor 0),
+linear-gradient(-45deg,transparent 50%,currentColor 0);background-size:5px 5px;background-repeat:no-repeat;
+background-position:right 12px center,right 7px center}}
 .{CLASS} .neo-what{{font-weight:600}}
 .{CLASS} .neo-reason{{border-left:3px solid var(--neo-bad);padding:2px 0 2px 10px;margin:8px 0}}
 .{CLASS} .neo-verdict{{font-size:20px;font-weight:600;margin:8px 0 0}}

@@ -42,6 +42,7 @@ HOSTS = {
     "vscode-light": ("class='vscode-light'", "--vscode-editor-background:#fff", "#fff", "#3b3b3b"),
     "colab-dark": ("", "--colab-primary-surface-color:#383838", "#383838", "#d5d5d5"),
     "plain": ("", "", "#fff", "#000"),
+    "plain-dark": ("", "", "#181818", "#ddd"),
 }
 
 

@@ -110,3 +110,15 @@ def test_without_ipython(monkeypatch):
     monkeypatch.setattr("IPython.core.getipython.get_ipython", lambda: None)
     with pytest.raises(UsageError, match="needs a notebook"):
         ui(nn.ReLU())
+
+
+def test_where_a_program_executes_the_notebook_no_widget_is_left_behind(form, shell, monkeypatch):
+    shown = []
+    monkeypatch.setattr(
+        "neo_magics.widgets.output.show_bundle", lambda bundle, *_id, **_how: shown.append(bundle)
+    )
+    monkeypatch.setattr(shell, "kernel", None, raising=False)
+    monkeypatch.setattr(shell, "get_parent", lambda: {"content": {"allow_stdin": False}}, raising=False)
+    form.show()
+    assert [set(bundle) for bundle in shown] == [{"text/html", "text/plain"}]
+    assert form.text in shown[0]["text/plain"]

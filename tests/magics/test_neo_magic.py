@@ -79,3 +79,15 @@ def test_a_misspelt_job_name(shell, run, stage):
     result, printed = run("%neo show resnet18-local-20261123-101530-ab13")
     assert not result.success
     assert "Did you mean resnet18-local-20261123-101530-ab12?" in printed
+
+
+def test_a_job_that_was_deleted_is_shown_as_that(shell, run, stage):
+    job = stage.create("gone")
+    stage.move(job, JobStatus.STOPPED)
+    job.delete()
+    shell.user_ns["job"] = job
+    for cell in ("job", "print(job)", "[job]"):
+        result, printed = run(cell)
+        assert result.success
+        assert "<Job gone: There is no job 'gone'.>" in printed
+        assert "Traceback" not in printed

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from neo_magics.widgets.style import _ACCENTS_DARK, _ACCENTS_LIGHT, STYLE
+from neo_magics.widgets.style import _ACCENTS_DARK, _ACCENTS_LIGHT, _TEXT_SHARE, STYLE
 
 # Text and ground of JupyterLab's and VS Code's themes, and of a plain page.
 LIGHT = [("#212121", "#ffffff"), ("#3b3b3b", "#ffffff"), ("#000000", "#f8f8f8")]
@@ -56,6 +56,15 @@ def test_accents_can_be_read(accents, theme):
         for _text, ground in theme
     }
     assert {pair: ratio for pair, ratio in low.items() if ratio < AA} == {}
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK[:3]], ids=["light", "dark"])
+def test_where_the_page_names_no_theme_accents_can_be_read_on_both(theme):
+    named = dict(pair.split(":") for pair in _ACCENTS_LIGHT.split(";"))
+    for text, ground in theme:
+        for colour in named.values():
+            seen = mixed(channels(text), channels(colour), _TEXT_SHARE / 100)
+            assert contrast(seen, channels(ground)) >= AA, (colour, ground)
 
 
 @pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
