@@ -90,11 +90,13 @@ def _with_loading(emit: Emitter, seconds: float) -> Callable[[Event], None]:
 
 def _load_tools(framework: str) -> None:
     """Import TVM, and PyTorch only where the model needs it: TVM would import it for nothing, in seconds."""
+    from neo_magics.runtime.child import crash_at_once
     from neo_magics.runtime.libraries import keep_torch_out, let_torch_in
 
     if framework not in _ON_TORCH:
         keep_torch_out()
     importlib.import_module("neo_magics.compiler.pipeline")
+    crash_at_once()
     let_torch_in()
 
 

@@ -45,6 +45,15 @@ def environment(threads: int | None = None) -> dict[str, str]:
     return values
 
 
+def crash_at_once() -> None:
+    """Let a crash end this process. Called in children, once TVM is loaded.
+
+    libtvm_ffi catches SIGSEGV to print a trace, for which it allocates memory: where the crash came within
+    the allocator, as it does when the heap is damaged, the process would wait for itself for ever.
+    """
+    signal.signal(signal.SIGSEGV, signal.SIG_DFL)
+
+
 def describe_exit(status: int) -> str:
     """What a return code of `subprocess` means: "exited with status 3", "crashed with SIGILL (…)"."""
     if status >= 0:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from neo_magics.errors import NeoMagicsError, UsageError
+from neo_magics.runtime.child import crash_at_once
 
 if TYPE_CHECKING:
     from neo_magics.runtime.arrays import Array
@@ -35,6 +36,7 @@ class Worker:
             os.sched_setaffinity(0, cores)
         began = time.perf_counter()
         self._model, versions = _open(side, threads)
+        crash_at_once()
         return {"load_seconds": time.perf_counter() - began, "versions": versions}
 
     def inputs(self, path: str) -> dict[str, Any]:

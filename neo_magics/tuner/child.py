@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from neo_magics.runtime.child import crash_at_once
 from neo_magics.runtime.libraries import keep_torch_out
 from neo_magics.runtime.threads import distinct_cores, process_pools
 
@@ -38,6 +39,7 @@ class Bench:
         from neo_magics.compiler.machine import Machine
         from neo_magics.tuner.bench import Arena
 
+        crash_at_once()
         self._target, self._machine = tvm.target.Target(target), Machine(**machine)
         self._arena = Arena()
         process_pools().use(threads)

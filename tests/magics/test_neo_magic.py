@@ -2,6 +2,7 @@
 
 import pytest
 
+from neo_magics.api.states import JobStatus
 from tests.widgets.conftest import stage
 
 __all__ = ["stage"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
+import signal
 import sys
 from pathlib import Path
 
@@ -182,6 +184,15 @@ def test_a_worker_that_is_killed_is_explained(mlp):
         with pytest.raises(ExecutionError, match="crashed with SIGKILL"):
             worker.ask("memory", 10)
     assert children() == []
+
+
+def test_a_worker_catches_no_crash(mlp):
+    """libtvm_ffi's handler allocates memory: after a crash within malloc it would wait for ever."""
+    with WorkerProcess(Side.artifact(mlp), threads=1, cores=[]) as worker:
+        worker.load()
+        status = Path(f"/proc/{worker._process.pid}/status").read_text(encoding="utf-8")
+    caught = int(re.search(r"SigCgt:\s*(\w+)", status)[1], 16)
+    assert not caught >> (signal.SIGSEGV - 1) & 1
 
 
 def test_a_side_may_run_in_the_python_of_another_environment(mlp, tmp_path, monkeypatch):
