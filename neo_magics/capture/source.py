@@ -49,6 +49,11 @@ def rounding(source: SourceModel) -> dict[str, float]:
     return dict(getattr(source, "rounding", {}))
 
 
+def lowest_precision(source: SourceModel) -> str:
+    """The lowest dtype of floats that the model itself computes in, where it says so; else ""."""
+    return str(getattr(source, "precision", ""))
+
+
 def open_source(
     folder: Path, framework: str, *, threads: int | None = None, trust_pickle: bool = False
 ) -> SourceModel:

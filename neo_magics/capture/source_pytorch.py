@@ -28,12 +28,16 @@ Call = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 
 class TorchSource:
-    """`call` takes tensors by name and returns them by the names that a compiled model gives them."""
+    """`call` takes tensors by name and returns them by the names that a compiled model gives them.
 
-    def __init__(self, call: Call, input_specs: tuple[TensorInfo, ...]) -> None:
+    `precision` is the lowest dtype that it computes in, "" for its inputs' own.
+    """
+
+    def __init__(self, call: Call, input_specs: tuple[TensorInfo, ...], precision: str = "") -> None:
         import torch
 
         self._call = call
+        self.precision = precision
         self.input_specs = input_specs
         self.versions = {"torch": str(torch.__version__)}
 
@@ -56,7 +60,7 @@ def open_model(folder: Path, threads: int | None, trust_pickle: bool) -> TorchSo
     kind = torch_file_kind(path)
     if kind is TorchFile.EXPORTED:
         program = load_pt2(path, trust_pickle=trust_pickle)
-        return TorchSource(_program_call(program), program_inputs(program))
+        return TorchSource(_program_call(program), program_inputs(program), _precision(program))
     if kind is TorchFile.PICKLE:
         if not trust_pickle:
             raise untrusted_pickle(path)
@@ -107,6 +111,16 @@ def _program_call(program: Any) -> Call:
         return dict(zip(outputs, filter(torch.is_tensor, module(*flat)), strict=True))
 
     return call
+
+
+def _precision(program: Any) -> str:
+    """bfloat16 or float16 where a part of the program is computed in it, as under torch.autocast."""
+    import torch
+
+    graphs = [part.graph for part in program.graph_module.modules() if isinstance(part, torch.fx.GraphModule)]
+    values = [node.meta.get("val") for graph in graphs for node in graph.nodes]
+    found = {str(getattr(value, "dtype", "")).removeprefix("torch.") for value in values}
+    return next((dtype for dtype in ("bfloat16", "float16") if dtype in found), "")
 
 
 def _module_call(module: Any) -> Call:

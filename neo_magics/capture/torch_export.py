@@ -210,7 +210,7 @@ def _dynamic(module: Any, examples: Arrays, free: Shapes, positional: bool) -> A
 
 def _plain_outputs(program: Any) -> Any:
     """A class of its own in the output (a ModelOutput, a namedtuple) would need its code when read: a dict
-    of the same tensors by the same names stands for it."""
+    of the same tensors by the same names stands for it, or a tuple where they are known by place."""
     from torch.utils import _pytree as pytree
 
     from neo_magics.capture.pt2 import plain_tree
@@ -220,8 +220,9 @@ def _plain_outputs(program: Any) -> Any:
     if plain_tree(spec):
         return program
     leaves, _spec = pytree.tree_flatten_with_path(pytree.tree_unflatten(range(spec.num_leaves), spec))
-    names = [key_name(path) for path, _leaf in leaves]
-    plain = pytree.tree_structure(dict.fromkeys(names, 0))
+    paths = [path for path, _leaf in leaves]
+    by_place = any(hasattr(path[0], "idx") for path in paths if path)  # torch.return_types, tuples of them
+    plain = pytree.tree_structure((0,) * len(paths) if by_place else dict.fromkeys(map(key_name, paths), 0))
     program.module_call_graph[0].signature.out_spec = plain
     return program
 

@@ -26,6 +26,7 @@ from neo_magics.compiler.passes.lower_recurrent import LowerRecurrent
 from neo_magics.compiler.passes.merge_projections import MergeProjections
 from neo_magics.compiler.passes.narrow_operand import Range
 from neo_magics.compiler.passes.one_row_images import OneRowImages
+from neo_magics.compiler.passes.order_floats import OrderFloats
 from neo_magics.compiler.passes.order_pooling import OrderPooling
 from neo_magics.compiler.passes.pack_convolutions import PackConvolutions
 from neo_magics.compiler.passes.pack_dot_matmuls import PackDotMatmuls
@@ -105,6 +106,7 @@ def kernel_passes(target: CpuTarget, observe: Callable[[KernelReport], None]) ->
     """What works on loops, and on the calls of kernels."""
     return [
         # Phase 3: operators become loops, neighbours one kernel.
+        OrderFloats(),
         relax.backend.DispatchSampling(),
         relax.backend.DispatchSortScan(),
         KeepIndicesInside(),

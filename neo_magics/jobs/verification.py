@@ -40,7 +40,7 @@ def verify_artifact(context: CompileContext) -> None:
         return
     inputs, kind = _inputs(context)
     more = list(islice(calibration_calls(context.source, context.manifest.inputs), CALIBRATION_CALLS))
-    (reference, *others), versions, rounding = _references(context, [inputs, *more])
+    (reference, *others), versions, rounding, own = _references(context, [inputs, *more])
     from neo_magics.runtime.verify import verify
 
     options = context.options
@@ -50,7 +50,7 @@ def verify_artifact(context: CompileContext) -> None:
         inputs,
         reference,
         tolerance=options.tolerance,
-        precision=options.precision,
+        precision=options.precision if options.precision != "float32" else own,
         rounding=rounding,
         threads=options.threads,
         more=list(zip(more, others, strict=True)),
@@ -58,6 +58,8 @@ def verify_artifact(context: CompileContext) -> None:
     said = found.for_manifest(tolerance=options.tolerance, inputs=kind, reference=versions)
     if rounding:
         said["rounding"] = rounding
+    if own:
+        said["precision"] = own
     context.manifest = replace(context.manifest, verification=said)
     context.emit(LogLine(f"{found.sentence(versions)}, on {kind} inputs."))
 
@@ -109,9 +111,11 @@ def _inputs(context: CompileContext) -> tuple[dict[str, np.ndarray[Any, Any]], s
 
 def _references(
     context: CompileContext, calls: Sequence[Arrays]
-) -> tuple[list[dict[str, np.ndarray[Any, Any]]], str, dict[str, float]]:
-    """The source model's outputs of each call, what computed them, as "onnxruntime 1.32.0", and rounding."""
-    from neo_magics.capture.source import open_source, rounding
+) -> tuple[list[dict[str, np.ndarray[Any, Any]]], str, dict[str, float], str]:
+    """The source model's outputs of each call, what computed them, as "onnxruntime 1.32.0", rounding, and the
+    lowest dtype of its own arithmetic.
+    """
+    from neo_magics.capture.source import lowest_precision, open_source, rounding
 
     options = context.options
     source = open_source(
@@ -128,7 +132,7 @@ def _references(
             hint="Correct DataInputConfig, or capture the model with example inputs that it accepts.",
         ) from error
     versions = ", ".join(f"{name} {version}" for name, version in source.versions.items())
-    return outputs, versions, rounding(source)
+    return outputs, versions, rounding(source), lowest_precision(source)
 
 
 def _example(spec: TensorSpec, sizes: dict[str, int], generator: np.random.Generator) -> np.ndarray[Any, Any]:

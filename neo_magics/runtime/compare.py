@@ -78,37 +78,38 @@ def _labels(labels: Any) -> Any:
 
 
 def _differences(
-    measurement: Measurement, known: Sequence[tuple[Mapping[str, Any], Mapping[str, float] | None]]
+    measurement: Measurement, known: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]
 ) -> list[dict[str, Any]]:
-    """Each side's outputs against the first's; `known` is each one's precision and rounding."""
+    """Each side's outputs against the first's; `known` is each one's precision and verification."""
     from neo_magics.runtime.exchange import load_arrays
 
     expected, *results = map(load_arrays, measurement.outputs())
     return [_difference(expected, found, *each) for found, each in zip(results, known, strict=True)]
 
 
-def _known(side: Side) -> tuple[Mapping[str, Any], Mapping[str, float] | None]:
-    """Of an artifact, its precision and what its verification found that its data type rounds."""
+def _known(side: Side) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Of an artifact, its precision and its verification, which says what its source model rounds."""
     from neo_magics.runtime.loading import opened
 
     if side.kind != ARTIFACT:
-        return {}, None
+        return {}, {}
     with opened(side.folder) as folder:
         manifest = Manifest.read(folder)
-        return manifest.precision, (manifest.verification or {}).get("rounding")
+        return manifest.precision, manifest.verification or {}
 
 
 def _difference(
     expected: dict[str, Any],
     results: dict[str, Any],
     precision: Mapping[str, Any],
-    rounding: Mapping[str, float] | None,
+    verification: Mapping[str, Any],
 ) -> dict[str, Any]:
     from neo_magics.runtime.numerics import differences
 
     if set(expected) != set(results) and len(expected) == len(results):
         expected = dict(zip(results, expected.values(), strict=True))  # the frameworks name them differently
-    found = differences(expected, results, precision=str(precision.get("dtype", "")), rounding=rounding)
+    lowest = str(precision.get("dtype") or verification.get("precision", ""))
+    found = differences(expected, results, precision=lowest, rounding=verification.get("rounding"))
     return {
         "max_abs": max((each.max_abs for each in found), default=0.0),
         "max_rel": max((each.max_rel for each in found), default=0.0),

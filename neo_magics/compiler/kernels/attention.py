@@ -28,7 +28,7 @@ from neo_magics.compiler.kernels.attention_form import (
     product,
     unflatten,
 )
-from neo_magics.compiler.kernels.math import exp_below
+from neo_magics.compiler.kernels.math import exp_below, larger
 from neo_magics.compiler.kernels.tiles import attention_tile, register_tile
 from neo_magics.compiler.machine import Machine
 
@@ -112,7 +112,7 @@ class _Block:
                 T.buffer_store(scores, score, [tile * keys + j, spot[1]])
                 T.buffer_store(
                     highest,
-                    tirx.max(at(highest, [spot[1]]), at(scores, [tile * keys + j, spot[1]])),
+                    larger(at(highest, [spot[1]]), at(scores, [tile * keys + j, spot[1]])),
                     [spot[1]],
                 )
         return scores, highest

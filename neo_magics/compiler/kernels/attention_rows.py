@@ -29,7 +29,7 @@ from neo_magics.compiler.kernels.attention_form import (
     product,
     unflatten,
 )
-from neo_magics.compiler.kernels.math import exp_below
+from neo_magics.compiler.kernels.math import exp_below, larger
 from neo_magics.compiler.kernels.tiles import divisors
 from neo_magics.compiler.machine import Machine
 
@@ -135,7 +135,7 @@ class _Rows:
         inverse = local((self.a.queries,))
         lowest = LOWEST if self.a.safe else -math.inf
         with T.serial(0, self.a.queries) as r:
-            highest = self._reduced(lowest, tirx.max, lambda place: at(scores, [r, place]))
+            highest = self._reduced(lowest, larger, lambda place: at(scores, [r, place]))
 
             def powered(place: Any) -> Any:
                 T.buffer_store(scores, exp_below(at(scores, [r, place]) - at(highest, [0])), [r, place])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from tvm import te, tirx
@@ -15,7 +16,9 @@ Sizes = tuple[int, int]
 
 def max_pool(data: Any, *, window: Window, size: Sizes, out: Sizes, tile: Sizes) -> Any:
     """The largest value under each window."""
-    padded = _bordered(data, window, size, out, tirx.min_value(str(data.dtype)))
+    dtype = str(data.dtype)
+    lowest = tirx.const(-math.inf, dtype) if dtype.startswith("float") else tirx.min_value(dtype)
+    padded = _bordered(data, window, size, out, lowest)
     return _reduced(padded, te.max, window=window, size=size, out=out, tile=tile)
 
 

@@ -17,7 +17,7 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
 from neo_magics.compiler.kernels import OPAQUE
-from neo_magics.compiler.kernels.math import exp_below
+from neo_magics.compiler.kernels.math import exp_below, larger
 from neo_magics.compiler.kernels.normalisation import WORTH_THREADS
 from neo_magics.compiler.machine import Machine
 
@@ -52,7 +52,7 @@ class _Row:
         self.s, self.lanes, self.row = s, lanes, row
 
     def run(self, x: Any, out: Any) -> None:
-        highest = self._joined(-math.inf, tirx.max, lambda j: x[self.row, j])
+        highest = self._joined(-math.inf, larger, lambda j: x[self.row, j])
 
         def power(j: Any) -> Any:
             value = exp_below(x[self.row, j] - highest[0])

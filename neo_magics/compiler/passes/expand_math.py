@@ -1,4 +1,4 @@
-"""Transcendental functions become arithmetic that vectors can do."""
+"""Transcendental functions become arithmetic that vectors can do; maxima and minima keep NaN and infinity."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import tvm
 import tvm_ffi
 from tvm import tirx
 
-from neo_magics.compiler.kernels.math import expand, keep_nan
+from neo_magics.compiler.kernels.math import expand, keep_nan, start_at_infinity
 
 
 @tvm.transform.module_pass(opt_level=0, name="ExpandMath")
@@ -24,5 +24,6 @@ class ExpandMath:
         for var, func in module.functions_items():
             if isinstance(func, tirx.PrimFunc):
                 rules = [(tvm.ir.Call, expand), (tirx.Max, keep_nan), (tirx.Min, keep_nan)]
-                updated[var] = func.with_body(tvm_ffi.structural_map(func.body, rules))
+                body = start_at_infinity(func.body)
+                updated[var] = func.with_body(tvm_ffi.structural_map(body, rules))
         return updated

@@ -117,8 +117,9 @@ def inline_into_consumers(sch: Schedule, keep: Sequence[Block] = ()) -> None:
             continue
         try:
             sch.compute_inline(block)
-        except ScheduleError:
-            continue  # not injective: it keeps its own loops, and is scheduled on its own
+        except (ScheduleError, TypeError):
+            # Not injective, or of places in 32 and in 64 bits: it keeps its loops, and is scheduled apart.
+            continue
 
 
 def is_costly(sch: Schedule, block: Block) -> bool:

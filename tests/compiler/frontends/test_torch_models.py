@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from neo_magics.capture import capture
+from neo_magics.capture.source import lowest_precision, open_source
 from neo_magics.errors import CompilationError, InputError, UnsupportedOperatorsError, UntrustedPickleError
 from tests.capture.networks import Branch, Reader, Residual, TwoInputs, encoder, seeded
 from tests.compiler.frontends.oracle import agrees, imported, run
@@ -285,3 +286,26 @@ def test_neo_s_names_are_the_names_of_a_torchscript_model(tmp_path: Path) -> Non
     model = imported(tmp_path / "model", "PYTORCH", "{'input0': [1, 1, 8, 8]}")
     assert [spec.name for spec in model.inputs] == ["input0"]
     assert model.derived_input_config == '{"input0":[1,1,8,8]}'
+
+
+class Mixed(nn.Module):
+    """torch.autocast inside: norms have float32 weights and bfloat16 inputs, the result is float32 again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.batch = nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8)
+        self.inner, self.norm, self.group = nn.Linear(8, 16), nn.LayerNorm(16), nn.GroupNorm(2, 8)
+        self.last = nn.Linear(16, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            y = self.group(self.batch(self.conv(x)).relu()).flatten(2).transpose(1, 2)
+            y = self.last(self.norm(self.inner(y)).amax(1))
+        return y.float().softmax(-1)
+
+
+def test_autocast_and_what_it_computes_in(tmp_path: Path) -> None:
+    model, image = seeded(Mixed), torch.randn(2, 3, 6, 6)
+    agrees(model, image, tolerance=2e-2)
+    capture(model, inputs=image).unpack_into(tmp_path)
+    assert lowest_precision(open_source(tmp_path, "PYTORCH")) == "bfloat16"

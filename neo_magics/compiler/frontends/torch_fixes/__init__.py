@@ -11,10 +11,21 @@ from neo_magics.compiler.frontends.torch_fixes import (
     elementwise,
     indexing,
     matmul,
+    normalisation,
     recurrent,
     reductions,
     resize,
 )
 
-_FAMILIES = (arithmetic, convolution, elementwise, indexing, matmul, recurrent, reductions, resize)
+_FAMILIES = (
+    arithmetic,
+    convolution,
+    elementwise,
+    indexing,
+    matmul,
+    normalisation,
+    recurrent,
+    reductions,
+    resize,
+)
 CONVERTERS = {name: convert for family in _FAMILIES for name, convert in family.CONVERTERS.items()}

@@ -22,6 +22,10 @@ def promoted(operator: Callable[..., Any]) -> Callable[[Any, Any], Any]:
             return _of_sizes(operator, left, right)
         dtype = importer._convert_data_type(expected.dtype)
         emit = importer.block_builder.emit
+        if dtype == "bool" and operator in _OF_TRUTHS:  # LLVM has no product of them
+            return emit(_OF_TRUTHS[operator](cast_to(emit, left, dtype), cast_to(emit, right, dtype)))
+        if operator is relax.op.multiply and _is_nothing(right) and dtype.startswith("float"):
+            return _nothing(emit, cast_to(emit, left, dtype), dtype)
         if operator is relax.op.divide and isinstance(right, int | float) and not right:
             operator_, right = relax.op.multiply, math.copysign(math.inf, right)  # TIR refuses a constant 0
         else:
@@ -35,12 +39,27 @@ def promoted(operator: Callable[..., Any]) -> Callable[[Any, Any], Any]:
     return convert
 
 
+def _is_nothing(value: Any) -> bool:
+    return isinstance(value, int | float) and value == 0
+
+
+def _nothing(emit: Callable[[Any], Any], x: Any, dtype: str) -> Any:
+    """x · 0, which of NaN and infinity is NaN. TVM: takes it for 0."""
+    return emit(
+        relax.op.where(emit(relax.op.isfinite(x)), relax.const(0.0, dtype), relax.const(math.nan, dtype))
+    )
+
+
 def compared(operator: Callable[..., Any]) -> Callable[[Any, Any], Any]:
-    """A comparison on operands of their common dtype. TVM: `ids > 0.5` compares with 0."""
+    """A comparison on operands of their common dtype. TVM: `ids > 0.5` compares with 0, and `x == x`, which
+    asks for NaN, is always true.
+    """
 
     def convert(node: Any, importer: Any) -> Any:
         import torch
 
+        if node.args[0] is node.args[1] and node.args[0].meta["val"].is_floating_point():
+            return _of_itself(node, importer)
         values = [arg.meta["val"] if hasattr(arg, "meta") else arg for arg in node.args[:2]]
         dtype = importer._convert_data_type(torch.result_type(*values))
         emit = importer.block_builder.emit
@@ -48,6 +67,20 @@ def compared(operator: Callable[..., Any]) -> Callable[[Any, Any], Any]:
         return emit(operator(left, right))
 
     return convert
+
+
+def _of_itself(node: Any, importer: Any) -> Any:
+    """A tensor compared with itself: NaN is not equal to itself, and neither more nor less."""
+    emit, x = importer.block_builder.emit, importer.env[node.args[0]]
+    missing = emit(relax.op.isnan(x))
+    name = str(node.target.__name__).partition(".")[0]
+    if name == "ne":
+        return missing
+    return (
+        emit(relax.op.logical_not(missing))
+        if name in ("eq", "le", "ge")
+        else emit(relax.op.zeros_like(missing))
+    )
 
 
 def divided(node: Any, importer: Any) -> Any:
@@ -89,6 +122,7 @@ def _of_sizes(operator: Callable[..., Any], left: Any, right: Any) -> Any:
     return getattr(left, plain[operator])(right)
 
 
+_OF_TRUTHS = {relax.op.add: relax.op.logical_or, relax.op.multiply: relax.op.logical_and}
 _ARITHMETIC = {
     "add": relax.op.add,
     "sub": relax.op.subtract,

@@ -75,6 +75,25 @@ def gather(node: Any, importer: Any) -> Any:
     return importer.block_builder.emit(relax.op.gather_elements(x, index, axis))
 
 
+def embedding(node: Any, importer: Any) -> Any:
+    """aten.embedding. TVM: cuts tokens to 32 bits, so that 2³² + 5 reads row 5."""
+    weight, tokens = (importer.env[arg] for arg in node.args[:2])
+    return importer.block_builder.emit(relax.op.take(weight, tokens, 0))
+
+
+def bucketize(node: Any, importer: Any) -> Any:
+    """aten.bucketize: NaN comes behind all boundaries. TVM: before them, or anywhere."""
+    emit = importer.block_builder.emit
+    found = importer._bucketize(node)
+    x = importer._retrieve_args(node.args[0])
+    if not str(x.ty.dtype).startswith("float"):
+        return found
+    behind = _scalar(
+        importer, importer.shape_of(importer._retrieve_args(node.args[1]))[0], str(found.ty.dtype)
+    )
+    return emit(relax.op.where(emit(relax.op.isnan(x)), behind, found))
+
+
 def _not_negative(importer: Any, index: Any, size: Any) -> Any:
     emit = importer.block_builder.emit
     dtype = str(index.ty.dtype)
@@ -109,4 +128,6 @@ CONVERTERS = {
     "slice.Tensor": part,
     "index.Tensor": index_tensor,
     "gather.default": gather,
+    "bucketize.Tensor": bucketize,
+    "embedding.default": embedding,
 }

@@ -13,13 +13,14 @@ from neo_magics.compiler.frontends.torch_rewrites import (
     bags,
     distances,
     elementwise,
+    orders,
     scans,
     scatters,
     strides,
     windows,
 )
 
-_FAMILIES = (bags, distances, elementwise, scans, scatters, strides, windows)
+_FAMILIES = (bags, distances, elementwise, orders, scans, scatters, strides, windows)
 
 
 def rewrites(program: Any) -> dict[Any, Callable[..., Any]]:

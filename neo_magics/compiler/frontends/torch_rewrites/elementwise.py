@@ -19,6 +19,7 @@ def rewrites() -> dict[Any, Callable[..., Any]]:
         aten.fmax.default: lambda x, y: _either(torch.maximum, x, y),
         aten.fmin.default: lambda x, y: _either(torch.minimum, x, y),
         aten.heaviside.default: _heaviside,
+        aten.pow.Tensor_Scalar: _pow,
         aten.rrelu.default: _rrelu,
     }
 
@@ -50,6 +51,13 @@ def _rrelu(
     import torch
 
     return NotImplemented if training else torch.where(x >= 0, x, x * ((lower + upper) / 2))
+
+
+def _pow(x: Any, exponent: Any) -> Any:
+    """As PyTorch, which takes roots for these exponents: of -∞ they are NaN, C's power is not."""
+    if exponent not in (0.5, -0.5) or not x.is_floating_point():
+        return NotImplemented
+    return x.sqrt() if exponent > 0 else x.rsqrt()
 
 
 def _erfinv(x: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 
 def rewrites() -> dict[Any, Callable[..., Any]]:
-    """cummax, cummin, logcumsumexp; and kthvalue, which is one place of a sorted axis."""
+    """cummax, cummin, logcumsumexp."""
     import torch
 
     aten = torch.ops.aten
@@ -15,7 +15,6 @@ def rewrites() -> dict[Any, Callable[..., Any]]:
         aten.cummax.default: lambda x, dim: _extremes(x, dim, largest=True),
         aten.cummin.default: lambda x, dim: _extremes(x, dim, largest=False),
         aten.logcumsumexp.default: _log_sums,
-        aten.kthvalue.default: _kth,
     }
 
 
@@ -31,7 +30,10 @@ def _extremes(x: Any, dim: int, largest: bool) -> Any:
     seen = torch.arange(length)[None, :] <= torch.arange(length)[:, None]
     spread = torch.where(seen, rows.unsqueeze(-2), worst)
     values = spread.amax(-1) if largest else spread.amin(-1)
-    same = (rows.unsqueeze(-2) == values.unsqueeze(-1)) & seen
+    same = rows.unsqueeze(-2) == values.unsqueeze(-1)
+    if x.is_floating_point():
+        same = same | (rows.isnan().unsqueeze(-2) & values.isnan().unsqueeze(-1))
+    same = same & seen
     positions = torch.where(same, torch.arange(length), 0).amax(-1)
     return values.movedim(-1, dim), positions.movedim(-1, dim)
 
@@ -57,9 +59,3 @@ def _highest(dtype: Any) -> float:
     import torch
 
     return float("inf") if dtype.is_floating_point else torch.iinfo(dtype).max
-
-
-def _kth(x: Any, k: int, dim: int = -1, keepdim: bool = False) -> Any:
-    values, positions = x.sort(dim)
-    picked = [each.narrow(dim, k - 1, 1) for each in (values, positions)]
-    return tuple(each if keepdim else each.squeeze(dim) for each in picked)
