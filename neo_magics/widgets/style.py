@@ -1,8 +1,8 @@
 """The look shared by all panels: one style sheet that works in light and dark themes, and small helpers.
 
 Text inherits the page's colour, lines and areas are mixed from it, so that only the accents differ by theme.
-JupyterLab, VS Code and Colab say on a parent element what their theme is. On any other page the accents are
-mixed with the text's colour too, and can be read on dark and light grounds. The markup is understood
+JupyterLab, VS Code and Colab say on a parent element what their theme is. On any other page the accents
+follow the text's colour too, and can be read on dark and light grounds. The markup is understood
 without the style too (a viewer that strips it, an untrusted notebook): lists, tables and words carry all.
 """
 
@@ -25,6 +25,11 @@ _TEXT_SHARE = 50  # percent of the text's colour in the accents of a page that n
 _ACCENTS_MIXED = re.sub(
     "#[0-9a-f]{6}", rf"color-mix(in srgb,\g<0>,currentColor {_TEXT_SHARE}%)", _ACCENTS_LIGHT
 )
+# Where the browser can: of full colour, as light as the text's colour asks for.
+_HUES = {"ok": 148, "run": 256, "bad": 27, "warn": 80, "before": 50, "third": 300, "fourth": 190}
+_ACCENTS_FITTED = ";".join(
+    f"--neo-{name}:oklch(from currentColor calc(.44 + .36*l) .13 {hue})" for name, hue in _HUES.items()
+)
 
 STYLE = f"""<style>
 .{CLASS}{{{_ACCENTS_MIXED};--neo-line:color-mix(in srgb,currentColor 22%,transparent);
@@ -33,6 +38,7 @@ STYLE = f"""<style>
 box-sizing:border-box;max-width:860px;
 font:13px/1.45 var(--jp-ui-font-family,system-ui,sans-serif);color:var(--jp-ui-font-color1,inherit);
 border:1px solid var(--neo-line);border-radius:6px;padding:10px 12px;margin:4px 0;overflow-wrap:anywhere}}
+@supports (color:oklch(from red l c h)){{.{CLASS}{{{_ACCENTS_FITTED}}}}}
 [data-jp-theme-light="true"] .{CLASS},.vscode-light .{CLASS},.vscode-high-contrast-light .{CLASS},
 html[theme="light"] .{CLASS}{{{_ACCENTS_LIGHT}}}
 [data-jp-theme-light="false"] .{CLASS},.vscode-dark .{CLASS},
