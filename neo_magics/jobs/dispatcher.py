@@ -81,7 +81,8 @@ def _read(body: bytes) -> Request:
     try:
         request = json.loads(body or b"{}")
     except (ValueError, RecursionError) as error:
-        raise ApiError("SerializationException", f"The request is not JSON: {error}.") from error
+        reason = str(error).partition(";")[0]  # what follows is advice to programmers
+        raise ApiError("SerializationException", f"The request is not JSON: {reason}.") from error
     if not isinstance(request, dict):
         raise ApiError("SerializationException", "Start of structure or map found where not expected.")
     return request
