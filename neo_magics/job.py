@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -40,6 +41,13 @@ class StoppedWaiting(KeyboardInterrupt):
             str(self),
             f"  → Come back with: job = neo_magics.Job.open({self.name!r}), or %neo show {self.name}",
         ]
+
+
+class StoppedMeasuring(KeyboardInterrupt):
+    """Ctrl-C ended a comparison or a profile; its processes are gone, and nothing was kept."""
+
+    def _render_traceback_(self) -> list[str]:
+        return ["Stopped measuring; nothing was kept.", "  → seconds=… measures for a shorter time."]
 
 
 class Job:
@@ -164,15 +172,24 @@ class Job:
         """Measure the source model and the compiled one now; see `neo_magics.measurement.compare_job`."""
         from neo_magics.measurement import compare_job
 
-        self._settle()
-        return compare_job(self, x, labels, **options)
+        with self._measuring():
+            return compare_job(self, x, labels, **options)
 
     def profile(self, x: Any = None, **options: Any) -> Profile:
         """Time each kernel of the compiled model now; see `neo_magics.measurement.profile_job`."""
         from neo_magics.measurement import profile_job
 
-        self._settle()
-        return profile_job(self, x, **options)
+        with self._measuring():
+            return profile_job(self, x, **options)
+
+    @contextmanager
+    def _measuring(self) -> Iterator[None]:
+        """A measurement that begins once no panel measures, and may be stopped with Ctrl-C."""
+        try:
+            self._settle()
+            yield
+        except KeyboardInterrupt as interrupt:
+            raise StoppedMeasuring from interrupt
 
     @property
     def comparison(self) -> Comparison | None:

@@ -8,7 +8,7 @@ import pytest
 from neo_magics.api.events import LogLine, ReportEvent, StageEvent
 from neo_magics.api.states import JobStatus as S
 from neo_magics.errors import ApiError, JobFailedError, UsageError
-from neo_magics.job import Job, LogReader, StoppedWaiting
+from neo_magics.job import Job, LogReader, StoppedMeasuring, StoppedWaiting
 from neo_magics.settings import Settings
 from tests.widgets.conftest import REASON, Stage
 
@@ -148,3 +148,15 @@ def test_repr(stage):
     stage.move(job, S.STOPPED)
     job.delete()
     assert repr(job) == "<Job net: There is no job 'net'.>"
+
+
+@pytest.mark.parametrize("what", ["compare", "profile"])
+def test_ctrl_c_while_measuring_is_two_lines(stage, monkeypatch, what):
+    def interrupted(*_args, **_options):
+        raise KeyboardInterrupt
+
+    job = stage.create()
+    monkeypatch.setattr(f"neo_magics.measurement.{what}_job", interrupted)
+    with pytest.raises(StoppedMeasuring) as caught:
+        getattr(job, what)()
+    assert len(caught.value._render_traceback_()) == 2

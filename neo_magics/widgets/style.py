@@ -70,7 +70,7 @@ font-variant-numeric:tabular-nums}}
 .{CLASS} .neo-copy>pre{{margin:0;padding:6px 8px;background:none;overflow:visible;
 font:12px/1.5 var(--jp-code-font-family,monospace);color:inherit;white-space:pre-wrap;
 word-break:normal;overflow-wrap:anywhere}}
-.{CLASS} details{{margin-top:6px}}.{CLASS} summary{{cursor:pointer}}
+.{CLASS} details{{margin-top:6px}}.{CLASS} summary{{cursor:pointer;display:list-item}}
 .{CLASS} details details{{margin:4px 0 4px 14px}}
 /* Turned round twice, so that it stays at its end while lines come in. */
 .{CLASS} .neo-live{{display:flex;flex-direction:column-reverse;height:136px;overflow:auto}}
