@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -18,6 +19,7 @@ from neo_magics.jobs.store import JobStore, rejected
 from neo_magics.settings import Settings
 
 Request = Mapping[str, Any]
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Answer = dict[str, Any]
 
 
@@ -132,15 +134,31 @@ def _listing(request: Request) -> Listing:
     return Listing(
         name_contains=request.get("NameContains"),
         status=JobStatus(status) if status else None,
-        created_after=request.get("CreationTimeAfter"),
-        created_before=request.get("CreationTimeBefore"),
-        modified_after=request.get("LastModifiedTimeAfter"),
-        modified_before=request.get("LastModifiedTimeBefore"),
+        created_after=_last_shown_as(request.get("CreationTimeAfter")),
+        created_before=_first_shown_as(request.get("CreationTimeBefore")),
+        modified_after=_last_shown_as(request.get("LastModifiedTimeAfter")),
+        modified_before=_first_shown_as(request.get("LastModifiedTimeBefore")),
         sort_by=request.get("SortBy", "CreationTime"),
         descending=request.get("SortOrder", "Ascending") == "Descending",
         max_results=request.get("MaxResults", 10),
         token=request.get("NextToken") or None,
     )
+
+
+# Answers show times in whole milliseconds, rounded, and callers ask with what they were shown.
+_MILLI, _HALF = timedelta(milliseconds=1), timedelta(microseconds=500)
+
+
+def _last_shown_as(moment: datetime | None) -> datetime | None:
+    """The last moment that is not shown as later than `moment`."""
+    if moment is None:
+        return None
+    return moment - (moment - _EPOCH) % _MILLI + _HALF - timedelta(microseconds=1)
+
+
+def _first_shown_as(moment: datetime | None) -> datetime | None:
+    """The first moment that is not shown as earlier than `moment`."""
+    return None if moment is None else moment + (_EPOCH - moment) % _MILLI - _HALF
 
 
 def _description(record: JobRecord) -> Answer:

@@ -146,6 +146,23 @@ def test_time_filters_leave_out_their_bounds(
     assert all_names(sagemaker, **both) == ["job-00003", "job-00004"]
 
 
+@pytest.mark.parametrize("micros", [0, 1, 499, 501, 999])
+@pytest.mark.parametrize("member", ["CreationTime", "LastModifiedTime"])
+def test_a_time_that_was_shown_leaves_out_the_job_it_was_shown_for(
+    sagemaker: Any, store: JobStore, member: str, micros: int
+) -> None:
+    moment = EPOCH + timedelta(seconds=1, microseconds=micros)
+    row = JobRecord("job", arn_of("job"), create_request("job"), created=moment, modified=moment).to_row()
+    with store.database.write() as connection:
+        connection.execute(insert(jobs), [row])
+    shown = sagemaker.describe_compilation_job(CompilationJobName="job")[member]
+    milli = timedelta(milliseconds=1)
+    for before, found in ((shown, []), (shown + milli, ["job"])):
+        assert all_names(sagemaker, **{f"{member}Before": before}) == found
+    for after, found in ((shown, []), (shown - milli, ["job"])):
+        assert all_names(sagemaker, **{f"{member}After": after}) == found
+
+
 def test_a_range_that_is_upside_down_is_refused(sagemaker: Any) -> None:
     with pytest.raises(ClientError, match="Member must not be later than creationTimeBefore"):
         sagemaker.list_compilation_jobs(CreationTimeAfter=EPOCH + timedelta(days=1), CreationTimeBefore=EPOCH)
