@@ -10,7 +10,10 @@ from neo_magics.errors import ApiError, BackendError, NeoMagicsError
 from neo_magics.settings import LOCAL, SAGEMAKER
 
 _CREDENTIALS_HINT = "Run `aws configure` or `aws sso login`, or choose --backend local."
-_SERVER_HINT = "Take the key pair of that server: `neo-magics serve --environment` on its machine prints it."
+_SERVER_HINT = (
+    "Take the key pair of that server (`neo-magics serve --environment` there prints it), "
+    "or choose --backend local."
+)
 _REFUSED = {
     "AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "UnrecognizedClientException",
     "InvalidClientTokenId", "InvalidSignatureException", "SignatureDoesNotMatch", "ExpiredToken",

@@ -33,6 +33,7 @@ export class JobDocument extends Widget {
   readonly #stop: HTMLButtonElement;
   readonly #insert: HTMLButtonElement;
   #row: JobRow | null = null;
+  #inList = false;
   #timer = 0;
 
   constructor(options: DocumentOptions) {
@@ -111,6 +112,11 @@ export class JobDocument extends Widget {
   /** The list has news of this job. */
   #listed(): void {
     const row = this.#options.model.row(this.name);
+    const gone = this.#inList && !row;
+    this.#inList = Boolean(row);
+    if (gone) {
+      void this.#load(); // which says so, if it was deleted
+    }
     if (row && row.modified !== this.#row?.modified) {
       this.#row = row;
       if (this.isVisible) {

@@ -81,7 +81,7 @@ def test_search_and_groups_go_through_older_jobs_also_without_a_websocket(tmp_pa
 
 
 def test_a_job_becomes_a_cell_by_menu_and_by_dragging_and_is_deleted(tmp_path):
-    fill(Settings.from_environment())
+    stage = fill(Settings.from_environment())
     with opened(tmp_path, CELLS[0], sidebar=True) as page:
         row(page, "resnet18").click(button="right")
         page.click(".lm-Menu-item:has-text('Insert Cell that Loads')")
@@ -98,6 +98,11 @@ def test_a_job_becomes_a_cell_by_menu_and_by_dragging_and_is_deleted(tmp_path):
         page.click(".lm-Menu-item:has-text('Delete Job')")
         page.click(".jp-Dialog button:has-text('Delete')")
         row(page, "fancynet").wait_for(state="detached")
+        row(page, "unet").dblclick()
+        page.wait_for_selector(".neo-document .neo-status:has-text('Stopped')")
+        name = row(page, "unet").get_attribute("data-job")
+        stage.backend.sagemaker.delete_compilation_job(CompilationJobName=name)  # elsewhere
+        page.wait_for_selector(".neo-document .neo-problem", state="visible")
 
 
 def test_stop_from_the_sidebar_while_the_kernel_is_busy(tmp_path):

@@ -97,6 +97,7 @@ def test_no_credentials_at_all(
     with pytest.raises(BackendError, match="no usable AWS credentials") as caught, backend.translated():
         backend.sagemaker.list_compilation_jobs()
     assert "choose --backend local" in caught.value.hint
+    assert "serve --environment" in caught.value.hint  # AWS's own set-up does not help there
     assert server.seen == []  # type: ignore[attr-defined]
 
 
