@@ -7,6 +7,7 @@ from typing import Any
 
 from tvm import relax
 
+from neo_magics.compiler.passes.absorb_padding import AbsorbPadding
 from neo_magics.compiler.passes.channels_first import ChannelsFirst
 from neo_magics.compiler.passes.direct_entry import AddDirectEntry
 from neo_magics.compiler.passes.expand_math import ExpandMath
@@ -71,6 +72,7 @@ def simplify(target: CpuTarget) -> list[Any]:
         relax.transform.CanonicalizeBindings(),
         OneRowImages(),
         relax.transform.CanonicalizeBindings(),
+        AbsorbPadding(),
         FoldBatchNorm(),
         *([] if target.strict else [OrderPooling()]),  # other sums, so other roundings
         FoldConstants(),

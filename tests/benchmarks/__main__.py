@@ -50,10 +50,10 @@ def main(words: Sequence[str] | None = None) -> int:
     for case in cases:
         if args.fresh:
             shutil.rmtree(args.folder / case.name, ignore_errors=True)
-        if args.prepare:
-            _prepare(case, peers, options, args.folder)
-            continue
         try:
+            if args.prepare:
+                _prepare(case, peers, options, args.folder)
+                continue
             results.append(measure(case, peers, options, seconds, args.folder, _say))
         except NeoMagicsError as error:
             print(f"{case.name}: {error}", file=sys.stderr)

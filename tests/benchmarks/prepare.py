@@ -20,6 +20,7 @@ from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any
 
+from neo_magics.errors import InputError
 from tests.benchmarks.peers import OURS, PEERS, Peer
 from tests.benchmarks.peers.common import Options, Sources, UnsupportedError
 
@@ -32,7 +33,10 @@ Say = Callable[[str], None]
 
 
 def sources_of(case: str, folder: Path, say: Say) -> Sources:
-    """The case's files below `folder`, made again where the models have changed."""
+    """The case's files below `folder`, made again where the models have changed.
+
+    Raises `InputError` where the model cannot be made, for one because its package is missing.
+    """
     from neo_magics.artifact.archive import digest
 
     sources = Sources(case, folder / case / "source")
@@ -41,7 +45,9 @@ def sources_of(case: str, folder: Path, say: Say) -> Sources:
     if not note.is_file() or json.loads(note.read_text()) != wanted:
         say(f"{case}: exporting")
         shutil.rmtree(folder / case, ignore_errors=True)
-        _child(["-m", "tests.benchmarks.prepare", "source", case, str(folder)], 1)
+        answer = _child(["-m", "tests.benchmarks.prepare", "source", case, str(folder)], 1)
+        if "error" in answer:
+            raise InputError(f"The model {case} cannot be made: {answer['error']}")
         note.write_text(json.dumps(wanted))
     return sources
 

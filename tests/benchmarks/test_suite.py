@@ -9,11 +9,13 @@ from xml.etree import ElementTree
 
 import pytest
 
+from neo_magics.errors import InputError
 from neo_magics.runtime.compare import SideResult
 from tests.benchmarks import __main__ as command
 from tests.benchmarks.models import CASES, STANDARD, select
 from tests.benchmarks.peers import PEERS
 from tests.benchmarks.picture import svg
+from tests.benchmarks.prepare import sources_of
 from tests.benchmarks.report import details, markdown, overview
 from tests.benchmarks.results import ModelResult, PeerResult, geometric_means
 
@@ -70,7 +72,20 @@ def test_models_are_chosen_by_name_and_pattern() -> None:
         select(["resnet19"])
 
 
-@pytest.mark.parametrize("name", ["mobilenetv3", "encoder-s77", "lstm-odd", "mlp-odd", "tiny"])
+def test_a_model_whose_package_is_missing_is_told_with_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "path" / "torchvision"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("raise ImportError('torchvision is not here')")
+    monkeypatch.setenv("PYTHONPATH", str(package.parent))
+    with pytest.raises(InputError, match=r"new-swin_t cannot be made.*torchvision is not here"):
+        sources_of("new-swin_t", tmp_path / "bench", lambda _text: None)
+
+
+@pytest.mark.parametrize(
+    "name", ["mobilenetv3", "encoder-s77", "lstm-odd", "mlp-odd", "tiny", "new-generator", "new-gru"]
+)
 def test_models_are_the_same_at_every_making(name: str) -> None:
     torch = pytest.importorskip("torch")
     (model, inputs), (again, same) = CASES[name].make(), CASES[name].make()

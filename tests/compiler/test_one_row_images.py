@@ -52,6 +52,21 @@ class Column(nn.Module):
         return self.second(nn.functional.gelu(self.first(x[..., None])) + 0.5).squeeze(3)
 
 
+class Gated(nn.Module):
+    """A layer of WaveNet: causal, half of its channels opens the other, which is cut and added."""
+
+    def __init__(self, channels: int, dilation: int) -> None:
+        super().__init__()
+        self.gate = nn.Conv1d(channels, 2 * channels, 2, dilation=dilation)
+        self.mix = nn.Conv1d(channels, 2 * channels, 1)
+        self.dilation = dilation
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        signal, opening = self.gate(nn.functional.pad(x, (self.dilation, 0))).chunk(2, 1)
+        own, skip = self.mix(torch.tanh(signal) * torch.sigmoid(opening)).split((x.shape[1], x.shape[1]), 1)
+        return x[..., 1:] + own[..., :-1] + skip[:, :, 1:]
+
+
 def upward() -> nn.Module:
     """A transposed convolution between two others, and a length that is no whole number of vectors."""
     return nn.Sequential(
@@ -86,12 +101,14 @@ def shuffled(model: nn.Module) -> nn.Module:
         (sound(), (2, 1, 2000)),
         (Column(), (1, 20, 61)),
         (upward(), (3, 20, 45)),
+        (nn.Sequential(nn.Conv1d(3, 32, 1), Gated(32, 4), Gated(32, 1)), (1, 3, 50)),
+        (nn.Sequential(nn.Conv1d(3, 12, 1), Gated(12, 7)), (2, 3, 33)),
         (raised(16, 8, 4), (1, 8, 19)),
         (raised(3, 3, 1, 1), (2, 8, 13)),
         (raised(5, 1, 2), (1, 8, 10)),
         (raised(4, 2, 1, 0, 4), (1, 8, 11)),
     ],
-    ids=["sound", "column", "upward", "by 8", "by 3", "by 1", "groups"],
+    ids=["sound", "column", "upward", "gated", "narrow gates", "by 8", "by 3", "by 1", "groups"],
 )
 def test_they_compute_what_pytorch_does(model: nn.Module, shape: tuple[int, ...], tmp_path: Path) -> None:
     x = torch.randn(shape)
@@ -117,3 +134,12 @@ def test_transposed_convolutions_take_the_kernel_of_images(tmp_path: Path) -> No
     folder = build(model.eval(), (torch.randn(1, 16, 40),), tmp_path, HERE, mcpu="native")
     rules = [kernel.rule for kernel in KernelTable.read(folder).kernels]
     assert sorted(rules) == ["any", "packed convolution", "tiled convolution"]  # "any" unpacks
+
+
+def test_what_gates_open_stays_packed(tmp_path: Path) -> None:
+    model = nn.Sequential(nn.Conv1d(32, 32, 1), Gated(32, 4), Gated(32, 8)).eval()
+    folder = build(model, (torch.randn(1, 32, 64),), tmp_path, HERE, mcpu="native")
+    table = KernelTable.read(folder)
+    called = [kernel.name for kernel in table.kernels]
+    assert not any("split" in name or "nn_pad" in name for name in called)
+    assert sum("unpack" in name for name in called) == 1

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from neo_magics.compiler.frontends.torch_program import program_to_module
-from tests.compiler.models import random, run, x86_target
+from tests.compiler.models import kernels, random, run, x86_target
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.*:FutureWarning")
 Body = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
@@ -99,3 +99,20 @@ def test_moves(mcpu: str, channels: tuple[int, int], size: int, batch: int) -> N
         expected = network(x)
     for name, got, want in zip(BODIES, run(source, [x.numpy()], x86_target(mcpu)), expected, strict=True):
         np.testing.assert_allclose(got, want.numpy(), atol=2e-5, rtol=1e-4, err_msg=name)
+
+
+@pytest.mark.parametrize("corners", [False, True])
+@pytest.mark.parametrize(("channels", "size"), [(21, (24, 48)), (16, (13, 7)), (5, (3, 30))])
+def test_a_result_that_is_resized_is_made_along_rows(
+    channels: int, size: tuple[int, int], corners: bool
+) -> None:
+    torch.manual_seed(0)
+    resize = nn.Upsample(size, mode="bilinear", align_corners=corners)
+    network = nn.Sequential(nn.Conv2d(3, channels, 3), resize).eval()
+    x = torch.from_numpy(random((2, 3, 8, 10)))
+    source = program_to_module(torch.export.export(network, (x,)))
+    lowered, _refusals = kernels(source, x86_target())
+    assert any("mix_rows" in var.name_hint for var in lowered.get_global_vars())
+    [got] = run(source, [x.numpy()], x86_target())
+    with torch.no_grad():
+        np.testing.assert_allclose(got, network(x).numpy(), atol=2e-5, rtol=1e-4)

@@ -1,4 +1,4 @@
-"""Bilinear resizing of packed channels."""
+"""Bilinear resizing, of packed channels at once, of others along one axis and then along the other."""
 
 from __future__ import annotations
 
@@ -40,3 +40,23 @@ def resize_bilinear(data: Any, top: Any, bottom: Any, down: Any, left: Any, righ
         return upper + (lower - upper) * down[y]
 
     return te.compute((batch, blocks, top.shape[0], left.shape[0], lanes), element, "resized")
+
+
+def mix_columns(data: Any, left: Any, right: Any, across: Any) -> Any:
+    """N C H W → N C H and the length of the tables: columns `left` and `right` mixed by `across`."""
+
+    def element(n: Any, c: Any, y: Any, x: Any) -> Any:
+        first, second = data[n, c, y, left[x]], data[n, c, y, right[x]]
+        return first + (second - first) * across[x]
+
+    return te.compute((*data.shape[:3], left.shape[0]), element, "mixed")
+
+
+def mix_rows(data: Any, top: Any, bottom: Any, down: Any) -> Any:
+    """N C H W → N C, the length of the tables, W: rows `top` and `bottom` mixed by `down`."""
+
+    def element(n: Any, c: Any, y: Any, x: Any) -> Any:
+        upper, lower = data[n, c, top[y], x], data[n, c, bottom[y], x]
+        return upper + (lower - upper) * down[y]
+
+    return te.compute((*data.shape[:2], top.shape[0], data.shape[3]), element, "resized")

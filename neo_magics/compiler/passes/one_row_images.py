@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import tvm
-from tvm import relax
+from tvm import relax, tirx
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
 from neo_magics.compiler.passes import calls
@@ -23,8 +23,8 @@ _AXES = {3: (0, 1, 3), 4: (0, 1, 3, 2)}  # by rank: where the axes of [N, C, L] 
 class OneRowImages:
     """conv1d(x, w), conv2d of a column and conv1d_transpose become those of a row, reshaped on each side.
 
-    Batch norm and what is element by element, joined or padded moves to the other side of such a reshape, so
-    that those between two convolutions cancel. The weights must be constant float32.
+    Batch norm and what is element by element, joined, cut or padded moves to the other side of such a
+    reshape, so that those between two convolutions cancel. The weights must be constant float32.
     """
 
     def transform_module(self, module: tvm.IRModule, _context: Any) -> tvm.IRModule:
@@ -43,6 +43,9 @@ class _Rower(PyExprMutator):  # type: ignore[misc]
     def visit_tuple_getitem_(self, item: Any) -> Any:
         item = self.visit_expr_post_order(item)
         norm: Any = self.lookup_binding(item.tuple_value) if isinstance(item.tuple_value, relax.Var) else None
+        if calls.name_of(norm) == "relax.split":
+            piece = _piece(self, norm, item.index)
+            return item if piece is None else self.shaped(piece, calls.shape_of(item) or ())
         if item.index != 0 or calls.name_of(norm) != "relax.nn.batch_norm" or int(norm.attrs.axis) != 1:
             return item
         data = self.row(norm.args[0])
@@ -121,6 +124,28 @@ def _pad(rower: _Rower, call: Any) -> Any | None:
     return relax.op.nn.pad(data, widths.flatten().tolist(), call.attrs.pad_mode, float(call.attrs.pad_value))
 
 
+def _piece(rower: _Rower, split: Any, index: int) -> Any | None:
+    """One result of a split as a slice."""
+    axis, rank = int(split.attrs.axis), _rank(rower, split.args, split.args[0])
+    sizes = [field.shape.values[axis] for field in split.ty.fields] if rank else [None]
+    if not all(isinstance(size, tirx.IntImm) for size in sizes):
+        return None
+    begin, end = (sum(map(int, sizes[:last])) for last in (index, index + 1))
+    return relax.op.strided_slice(rower.row(split.args[0]), [_AXES[rank][axis % rank]], [begin], [end])
+
+
+def _cut(rower: _Rower, call: Any) -> Any | None:
+    """strided_slice whose numbers are all known."""
+    rank = _rank(rower, call.args[:1], call)
+    numbers = [calls.integers(operand) for operand in call.args[1:]] if rank else [None]
+    known = [each for each in numbers if each is not None]
+    if len(known) != len(numbers):
+        return None
+    axes, *places = known
+    row = rower.row(call.args[0])
+    return relax.op.strided_slice(row, [_AXES[rank][axis % rank] for axis in axes], *places)
+
+
 def _row_weight(call: Any) -> Any | None:
     """The constant weight [.., .., K] or [.., .., K, 1] as [.., .., 1, K]; None where it is not one."""
     weight = calls.constant(call.args[1])
@@ -193,6 +218,7 @@ _MOVES: dict[str, Callable[[_Rower, Any], Any | None]] = {
     **dict.fromkeys((*calls.ACTIVATIONS, *_UNARY, *_BINARY), _elementwise),
     "concat": _concat,
     "nn.pad": _pad,
+    "strided_slice": _cut,
     "nn.conv1d": _sequence,
     "nn.conv1d_transpose": _sequence_transpose,
     "nn.conv2d": _column,

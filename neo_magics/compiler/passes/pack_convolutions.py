@@ -86,11 +86,16 @@ class Packer(PyExprMutator):  # type: ignore[misc]
         found = self.packed(value)
         return found if found is not None else self.emit(pack_channels, value, lanes=self.lanes)
 
-    def keep(self, packed: Any, channels: int) -> Any:
-        """Register a packed value; returns its unpacked twin, which stands for it in the graph."""
+    def keep(self, packed: Any, channels: int, unpacked: Any = None) -> Any:
+        """Register a packed value; returns its unpacked twin, which stands for it in the graph.
+
+        `unpacked` is that twin where there is a better way to it than to unpack.
+        """
         packed = packed if isinstance(packed, relax.Var) else self.builder_.emit(packed)
         batch, blocks, height, width, lanes = packed.ty.shape.values
-        if int(blocks) * int(lanes) == channels and int(height) == int(width) == 1:
+        if unpacked is not None:
+            twin = unpacked
+        elif int(blocks) * int(lanes) == channels and int(height) == int(width) == 1:
             twin = self.builder_.emit(relax.op.reshape(packed, [batch, channels, 1, 1]))  # the same memory
         else:
             twin = self.emit(unpack_channels, packed, channels=channels)

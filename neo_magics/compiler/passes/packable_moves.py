@@ -10,7 +10,7 @@ from tvm import relax
 
 from neo_magics.compiler.kernels import INJECTIVE, OPAQUE
 from neo_magics.compiler.kernels.channels import JOINS_BLOCKS, join_blocks, join_channels
-from neo_magics.compiler.kernels.resize import axis_weights, resize_bilinear
+from neo_magics.compiler.kernels.resize import axis_weights, mix_columns, mix_rows, resize_bilinear
 from neo_magics.compiler.passes import calls
 
 if TYPE_CHECKING:
@@ -123,7 +123,11 @@ def resize(packer: Packer, call: Any) -> Any | None:
         if found is None:
             return None
         tables += [calls.make_constant(table) for table in found]
-    return packer.keep(packer.emit(resize_bilinear, data, *tables, pattern=INJECTIVE), _channels(call))
+    # Whoever reads it unpacked, as a result of the model, gets it along rows, where vectors are whole lines.
+    wide = packer.emit(mix_columns, call.args[0], *tables[3:], pattern=OPAQUE)
+    image = packer.emit(mix_rows, wide, *tables[:3], pattern=INJECTIVE)
+    made = packer.emit(resize_bilinear, data, *tables, pattern=INJECTIVE)
+    return packer.keep(made, _channels(call), unpacked=image)
 
 
 MOVES: dict[str, Callable[[Packer, Any], Any | None]] = {

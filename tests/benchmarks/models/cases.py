@@ -14,7 +14,17 @@ if TYPE_CHECKING:
 
 Inputs = dict[str, "torch.Tensor"]
 
-CONVOLUTIONAL, TRANSFORMER, OTHER = "convolutional", "transformer", "other"
+CONVOLUTIONAL, TRANSFORMER, OTHER, UNTUNED = "convolutional", "transformer", "other", "untuned"
+_TORCHVISION = (
+    "resnext50_32x4d",
+    "regnet_y_400mf",
+    "squeezenet1_1",
+    "mnasnet1_0",
+    "shufflenet_v2_x1_0",
+    "convnext_tiny",
+    "swin_t",
+)
+_OWN_IMAGES = ("narrow", "wide_windows", "Mixer", "DilatedHead", "Detector")
 
 
 @dataclass(frozen=True)
@@ -116,6 +126,20 @@ def _cases() -> list[Case]:
         Case("mlp-b8", OTHER, mlp, partial(_rows, 8, 784)),
         Case("mlp-odd", OTHER, _build("others", "mlp", sizes=(77, 301, 203, 7)), partial(_rows, 1, 77)),
         Case("tiny", OTHER, _build("others", "Tiny"), partial(_image, 1, 16)),
+        *_untuned(),
+    ]
+
+
+def _untuned() -> list[Case]:
+    """Models that no kernel was made with: torchvision's, and small ones of other kinds."""
+    builds = {name: _build("torchvision", "Torchvision", model=name) for name in _TORCHVISION}
+    builds |= {name.lower(): _build("untuned", name) for name in _OWN_IMAGES}
+    return [
+        *(Case(f"new-{name}", UNTUNED, build, _image) for name, build in builds.items()),
+        Case("new-generator", UNTUNED, _build("untuned", "generator"), partial(_rows, 1, 100, 1, 1)),
+        Case("new-wavenet", UNTUNED, _build("untuned", "WaveNet"), partial(_rows, 1, 1, 11025)),
+        Case("new-vocoder", UNTUNED, _build("untuned", "Vocoder"), partial(_rows, 1, 80, 43)),
+        Case("new-gru", UNTUNED, _build("untuned", "Gru"), partial(_rows, 1, 64, 128)),
     ]
 
 
