@@ -127,7 +127,7 @@ def _pad(rower: _Rower, call: Any) -> Any | None:
 def _piece(rower: _Rower, split: Any, index: int) -> Any | None:
     """One result of a split as a slice."""
     axis, rank = int(split.attrs.axis), _rank(rower, split.args, split.args[0])
-    sizes = [field.shape.values[axis] for field in split.ty.fields] if rank else [None]
+    sizes: list[Any] = [field.shape.values[axis] for field in split.ty.fields] if rank else [None]
     if not all(isinstance(size, tirx.IntImm) for size in sizes):
         return None
     begin, end = (sum(map(int, sizes[:last])) for last in (index, index + 1))
