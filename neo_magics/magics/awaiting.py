@@ -42,7 +42,9 @@ def unmarked(line: str) -> tuple[str, bool]:
 
 def _is_due(line: str, cell: str | None = None) -> bool:
     try:
-        return "--wait" in split(line) or bool(cell and re.search(r"\bawait\b", cell))
+        words = split(line)
+        asks_help = "--help" in words or "-h" in words
+        return not asks_help and ("--wait" in words or bool(cell and re.search(r"\bawait\b", cell)))
     except UsageError:
         return False  # the magic itself will say what is wrong with the line
 

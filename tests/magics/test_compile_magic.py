@@ -6,7 +6,14 @@ SETUP = "import torch\nfrom torch import nn\nx = torch.zeros(1, 4)\n"
 
 
 @pytest.mark.parametrize(
-    "cell", ["%%compile --help\nx = 1", "%%compile --help", "%compile --help", "%compile -h"]
+    "cell",
+    [
+        "%%compile --help\nx = 1",
+        "%%compile --help",
+        "%compile --help",
+        "%compile -h",
+        "%compile --wait --help",
+    ],
 )
 def test_help(run, cell):
     result, printed = run(cell)
