@@ -33,7 +33,7 @@ export class JobDocument extends Widget {
   readonly #stop: HTMLButtonElement;
   readonly #insert: HTMLButtonElement;
   #row: JobRow | null = null;
-  #inList = false;
+  #inList: boolean;
   #timer = 0;
 
   constructor(options: DocumentOptions) {
@@ -41,6 +41,7 @@ export class JobDocument extends Widget {
     const { name } = options;
     this.name = name;
     this.#options = options;
+    this.#inList = Boolean(options.model.row(name));
     this.#tabs = new Tabs(options.tabs, () => {
       options.chosen();
       this.#tabs.problem.hidden = true; // it was of another tab

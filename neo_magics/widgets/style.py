@@ -44,6 +44,8 @@ html[theme="light"] .{CLASS}{{{_ACCENTS_LIGHT}}}
 [data-jp-theme-light="false"] .{CLASS},.vscode-dark .{CLASS},
 .vscode-high-contrast:not(.vscode-high-contrast-light) .{CLASS},html[theme="dark"] .{CLASS}{{{_ACCENTS_DARK}}}
 .{CLASS} *{{box-sizing:border-box}}
+/* JupyterLab pads HTML on its right and widgets not: a panel keeps its width when it freezes. */
+.jp-OutputArea-output.jp-RenderedHTMLCommon>.{CLASS}{{margin-right:-20px}}
 .{CLASS} .neo-head{{display:flex;flex-wrap:wrap;gap:2px 12px;align-items:baseline}}
 .{CLASS} .neo-status{{font-weight:600}}
 .{CLASS} .neo-job-name{{font-family:var(--jp-code-font-family,monospace);font-size:12px}}

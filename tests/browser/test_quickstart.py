@@ -13,15 +13,17 @@ pytestmark = MARKS
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_from_the_cell_to_the_frozen_panel(tmp_path, dark):
     theme = "dark" if dark else "light"
-    with opened(tmp_path, *CELLS, dark=dark) as page:
+    with opened(tmp_path, *CELLS, dark=dark, width=1000) as page:
         command(page, "notebook:run-all-cells")
 
         page.wait_for_selector(f"{PANEL} >> text=Compiling")
         page.wait_for_selector(".jp-Notebook button[title='Stop this job']", state="visible")
         picture(page, f"quickstart-live-{theme}")
+        width = page.locator(PANEL).first.bounding_box()["width"]
 
         page.wait_for_selector(f"{PANEL} .neo-verdict", timeout=120_000)
         page.wait_for_selector(".jp-Notebook .jupyter-widgets", state="detached")
+        assert page.locator(PANEL).bounding_box()["width"] == width  # nothing jumps
         assert page.locator(f"{PANEL} svg[role=img]").count() == 2
         assert page.locator(f"{PANEL} li.neo-done").count() == 7
         assert page.locator(".Toastify__toast").count() == 0  # the end was in sight
