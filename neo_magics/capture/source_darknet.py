@@ -6,19 +6,20 @@ Otherwise ONNX Runtime runs what our own reader made of the files: then it is th
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from neo_magics.capture.darknet import SUFFIXES
+from neo_magics.capture.darknet_cfg import Section
 from neo_magics.capture.darknet_graph import INPUT, Network
 from neo_magics.capture.pairs import pair_in
 from neo_magics.capture.request import TensorInfo
 from neo_magics.capture.source_proto import ProtoSource
 
-_HEADS = ("yolo", "region")
+_HEADS, _CLASSES = ("yolo", "region"), ("soft", "cost")
 Array = np.ndarray[Any, Any]
 
 
@@ -43,6 +44,10 @@ class _Darknet:
     def has(self, kind: str) -> bool:
         """Whether the network has a layer of this kind."""
         return any(layer.kind == kind for layer in self._network.layers)
+
+    def is_beyond_opencv(self) -> bool:
+        """Whether a layer has an option that OpenCV reads over, or stops at."""
+        return any(map(_is_beyond_opencv, self._network.layers))
 
     def _open(self, height: int, width: int) -> Any:
         raise NotImplementedError
@@ -90,9 +95,26 @@ class OpencvDarknet(_Darknet):
         found = model.forward(list(model.getUnconnectedOutLayersNames()))
         batch = len(image)
         return {
-            name: value.reshape(batch, -1, value.shape[-1]) if name.startswith(_HEADS) else value
+            name: value.reshape(batch, -1, value.shape[-1])
+            if name.startswith(_HEADS)
+            else value.reshape(batch, -1)  # OpenCV keeps a classifier's height and width of 1
+            if name.startswith(_CLASSES)
+            else value
             for name, value in zip(self._names, found, strict=True)
         }
+
+
+def _is_beyond_opencv(layer: Section) -> bool:
+    beyond: dict[str, Callable[[], Any]] = {
+        "shortcut": lambda: len(layer.several("from")) > 1,
+        "conv": lambda: layer.whole("dilation", 1) != 1 or {"stride_x", "stride_y"} & set(layer.options),
+        "conn": lambda: layer.whole("batch_normalize", 0),
+        "upsample": lambda: layer.real("scale", 1.0) != 1.0,
+        "soft": lambda: layer.real("temperature", 1.0) != 1.0,
+        "yolo": lambda: not layer.several("mask"),
+    }
+    found = any(test() for kind, test in beyond.items() if layer.kind.startswith(kind))
+    return found or layer.options.get("activation") in ("elu", "selu", "relu6")
 
 
 def _with_sizes(text: str, height: int, width: int) -> str:
@@ -115,4 +137,4 @@ def open_model(folder: Path, threads: int | None, trust_pickle: bool) -> _Darkne
     if not hasattr(cv2.dnn, "readNetFromDarknet"):  # OpenCV 5
         return ours
     # In region layers OpenCV also sets the scores of overlapping boxes to 0, which the layer itself does not.
-    return ours if ours.has("region") else OpencvDarknet(cv2, folder, threads)
+    return ours if ours.has("region") or ours.is_beyond_opencv() else OpencvDarknet(cv2, folder, threads)

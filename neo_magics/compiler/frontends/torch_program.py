@@ -19,6 +19,7 @@ from neo_magics.errors import CompilationError, InputError, NeoMagicsError
 
 # Out of training; their converters look, and recurrent layers with dropout in effect are taken apart.
 _NOT_RANDOM = ("dropout.default", "native_dropout.default", "lstm.input", "gru.input", "rnn_tanh.input")
+_OF_MASKS = ("masked_select.default",)
 Convert = Callable[[Any], Any]
 
 
@@ -76,6 +77,8 @@ def _refused(node: Any, known: Mapping[str, Any]) -> str:
     name = str(node.target.__name__)
     if name == "with_effects":  # a check of what the operator in question found
         return str(node.args[1])
+    if name in _OF_MASKS:  # TVM's converters look at a shape that is not known
+        return f"{name}, whose size depends on values"
     complex_ = getattr(getattr(node.meta.get("val"), "dtype", None), "is_complex", False)
     if complex_:
         return f"{name} of complex numbers"

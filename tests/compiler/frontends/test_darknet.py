@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from neo_magics.capture import capture
-from neo_magics.capture.source_darknet import OpencvDarknet, OrtDarknet
+from neo_magics.capture.source_darknet import OpencvDarknet, OrtDarknet, open_model
 from neo_magics.errors import CaptureError, InputError, UnsupportedOperatorsError
 from tests.compiler.frontends.darknet_models import CLASSIFIER, HEAD, YOLO_V2, YOLO_V3, conv, files, write
 from tests.compiler.frontends.oracle import agrees, imported
@@ -33,6 +33,27 @@ def test_our_reader_agrees_with_opencv(tmp_path: Path, text: str) -> None:
             kept = value != 0 if "region" in name else np.ones(value.shape, bool)  # it suppresses boxes there
             np.testing.assert_allclose(got[name][kept], value[kept], atol=2e-5, rtol=2e-4)
             assert kept.mean() > 0.5
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        conv(4, more="dilation=2"),
+        conv(4, activation="selu"),
+        conv(4) + conv(4) + conv(4) + "[shortcut]\nfrom=-2,-3\nactivation=linear\n",
+        conv(4, stride=2) + "[upsample]\nstride=2\nscale=0.5\n",
+    ],
+    ids=["dilation", "selu", "sum of three", "scaled"],
+)
+def test_what_opencv_reads_over_is_held_to_our_reader(tmp_path: Path, layers: str) -> None:
+    files(tmp_path, HEAD + layers)
+    assert isinstance(open_model(tmp_path, 1, False), OrtDarknet)
+    agrees(tmp_path / "net.cfg", IMAGE, tolerance=2e-4)
+
+
+def test_a_classifier_that_ends_in_a_cost_gives_rows_of_classes(tmp_path: Path) -> None:
+    path = files(tmp_path, HEAD + conv(8) + "[avgpool]\n[softmax]\ngroups=1\n[cost]\ntype=sse\n")
+    assert agrees(path, IMAGE).outputs[0].shape == (1, 8)
 
 
 def test_boxes_of_two_heads(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from neo_magics.capture import capture
 from neo_magics.capture.source import open_source
-from neo_magics.errors import CaptureError, InputError, UnsupportedOperatorsError
+from neo_magics.errors import CaptureError, CompilationError, InputError, UnsupportedOperatorsError
 from tests.compiler.frontends.oracle import agrees
 from tests.compiler.frontends.test_torch_operators import IDS, IMAGE, ROWS, Apply, Function
 
@@ -22,6 +22,7 @@ STARTS, ENDS = torch.tensor([0, 2, 2]), torch.tensor([0, 2, 6])
 BAGS = torch.tensor([[1, 2, 0], [4, 4, 3]])
 VOLUME = torch.randn(1, 4, 3, 5, 4, generator=torch.Generator().manual_seed(1))
 KERNEL = torch.randn(4, 3, 2, 3, 1, generator=torch.Generator().manual_seed(3))
+SYSTEMS = torch.randn(3, 4, 4, generator=torch.Generator().manual_seed(4))
 ODD = torch.randn(2, 3, 7, 9, generator=torch.Generator().manual_seed(2))
 
 CASES: dict[str, tuple[Function, Tensor]] = {
@@ -78,6 +79,14 @@ CASES: dict[str, tuple[Function, Tensor]] = {
     "inverse of the error function": (lambda x: (x / 4).clamp(-0.99, 0.99).erfinv(), ROWS),
     "the number of two, not NaN": (lambda x: (torch.fmax(x, x.flip(0)), torch.fmin(x.flip(0), x)), HOLES),
     "random slopes out of training": (F.rrelu, ROWS),
+    "inverse": (torch.linalg.inv, SYSTEMS),
+    "one inverse": (torch.inverse, SYSTEMS[0]),
+    "equations": (lambda x: torch.linalg.solve(x, x[..., :2] + 1), SYSTEMS),
+    "equations from the right": (lambda x: torch.linalg.solve(x, x[:, :2] + 1, left=False), SYSTEMS),
+    "equations of a vector": (lambda x: torch.linalg.solve(x, x[..., 0] + 1), SYSTEMS),
+    "determinant and its logarithm": (lambda x: (torch.linalg.det(x), *torch.linalg.slogdet(x)), SYSTEMS),
+    "counted downwards": (lambda x: x[torch.arange(3, -1, -2)], ROWS),
+    "the middle of rows": (lambda x: (*x.median(1), x.median(), *x.nanmedian(1)), ROWS),
 }  # fmt: skip
 
 
@@ -98,7 +107,7 @@ def test_rows_of_bounded_length() -> None:
         (F.gumbel_softmax, r"exponential\.default, whose result is random"),
         (lambda x: x + torch.randn_like(x), r"randn_like\.default, whose result is random"),
         (lambda x: torch.fft.rfft(x).abs(), r"_fft_r2c\.default of complex numbers"),
-        (lambda x: torch.linalg.inv(x[:, :4]), r"linalg_inv_ex\.default"),
+        (torch.linalg.svd, r"_linalg_svd\.default"),
     ],
 )
 def test_random_complex_and_unknown_operators_are_refused_by_name(function: Function, what: str) -> None:
@@ -153,3 +162,26 @@ class _Writes(nn.Module):
         if x.sum() > 100:
             x = x.relu_()
         return x.add_(1)
+
+
+def test_a_repetition_as_often_as_a_free_dimension_is_long() -> None:
+    numbers = torch.arange(6.0)
+    feeds = {"x": torch.randn(5, 6).numpy()}
+    agrees(
+        Apply(lambda x: numbers.repeat(x.shape[0], 1) + x), ROWS, feeds=feeds, input_shape='{"x": [null, 6]}'
+    )
+
+
+def test_joined_parts_of_free_sizes_that_differ_in_writing_are_refused() -> None:
+    def joined(x: Tensor) -> Tensor:
+        return torch.cat([F.pad(x[:, 1:], (0, 0, 0, 1)), x, F.pad(x[:, :-1], (0, 0, 1, 0))], 2)
+
+    with pytest.raises(CompilationError, match=r"cat.default.*free sizes"):
+        agrees(Apply(joined), torch.randn(2, 5, 3), input_shape='{"x": [null, null, 3]}')
+
+
+def test_a_selection_by_a_mask_is_refused_by_name() -> None:
+    with pytest.raises(
+        UnsupportedOperatorsError, match=r"masked_select.default, whose size depends on values"
+    ):
+        agrees(Apply(lambda x: x.masked_select(x > 0)), ROWS)

@@ -10,11 +10,13 @@ from neo_magics.compiler.frontends.torch_fixes import (
     convolution,
     elementwise,
     indexing,
+    linear_algebra,
     matmul,
     normalisation,
     recurrent,
     reductions,
     resize,
+    shapes,
 )
 
 _FAMILIES = (
@@ -22,10 +24,12 @@ _FAMILIES = (
     convolution,
     elementwise,
     indexing,
+    linear_algebra,
     matmul,
     normalisation,
     recurrent,
     reductions,
     resize,
+    shapes,
 )
 CONVERTERS = {name: convert for family in _FAMILIES for name, convert in family.CONVERTERS.items()}

@@ -54,12 +54,17 @@ def clamp(node: Any, importer: Any) -> Any:
 
 
 def concatenate(node: Any, importer: Any) -> Any:
-    """aten.cat of tensors of different dtypes, in their common one."""
+    """aten.cat of tensors of different dtypes, in their common one.
+
+    TVM: fails late, without a name, for parts whose free sizes it cannot prove to be equal.
+    """
     emit = importer.block_builder.emit
     dtype = importer._convert_data_type(node.meta["val"].dtype)
     axis = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim", 0)
-    parts = [cast_to(emit, importer.env[part], dtype) for part in node.args[0]]
-    return emit(relax.op.concat(parts, axis))
+    joined = emit(relax.op.concat([cast_to(emit, importer.env[part], dtype) for part in node.args[0]], axis))
+    if joined.ty.shape is None:
+        raise NotImplementedError("parts of free sizes that cannot be told to be equal; give those sizes")
+    return joined
 
 
 def where(node: Any, importer: Any) -> Any:

@@ -13,6 +13,7 @@ from neo_magics.compiler.frontends.torch_rewrites import (
     bags,
     distances,
     elementwise,
+    equations,
     orders,
     scans,
     scatters,
@@ -20,7 +21,7 @@ from neo_magics.compiler.frontends.torch_rewrites import (
     windows,
 )
 
-_FAMILIES = (bags, distances, elementwise, orders, scans, scatters, strides, windows)
+_FAMILIES = (bags, distances, elementwise, equations, orders, scans, scatters, strides, windows)
 
 
 def rewrites(program: Any) -> dict[Any, Callable[..., Any]]:
