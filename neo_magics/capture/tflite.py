@@ -19,7 +19,11 @@ def capture_model(model: Any, request: CaptureRequest) -> ModelArchive:
     content, name = _content(model)
     file = read_tflite(content, name)
     names = [spec.name for spec in file.inputs]
-    examples = bind_inputs(request.inputs, names, names) if request.inputs is not None else {}
+    required = [name for name in names if name not in file.state]
+    examples = {}
+    if request.inputs is not None or not required:
+        given = {} if request.inputs is None else request.inputs
+        examples = {**file.state, **bind_inputs(given, names, required)}
     examples = {spec.name: _cast(examples[spec.name], spec) for spec in file.inputs if examples}
     shapes = captured_shapes(file.inputs, examples, request, free=1)
     return ModelArchive(

@@ -7,12 +7,13 @@ file; neither TensorFlow nor LiteRT is needed for it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from neo_magics.capture.needs import needed
 from neo_magics.capture.request import TensorInfo
+from neo_magics.capture.tflite_state import has_variables, without_variables
 from neo_magics.errors import InputError
 
 _STEPS = 2
@@ -34,7 +35,10 @@ _DTYPES = {
 
 @dataclass(frozen=True)
 class TfliteFile:
-    """A parsed file. `model` is the tflite package's; free dimensions of inputs are names."""
+    """A parsed file. `model` is the tflite package's; free dimensions of inputs are names.
+
+    A model with variables is its twin without (`tflite_state`); `state` holds their first values by input.
+    """
 
     model: Any
     content: bytes
@@ -42,6 +46,7 @@ class TfliteFile:
     outputs: tuple[TensorInfo, ...]
     version: int
     rounding: Mapping[str, float]  # of the outputs of a quantised model
+    state: Mapping[str, Any] = field(default_factory=dict)
 
 
 def is_tflite(content: bytes) -> bool:
@@ -54,8 +59,12 @@ def read_tflite(content: bytes, name: str) -> TfliteFile:
     tflite = needed("tflite", "TFLite models", "tflite")
     if not is_tflite(content):
         raise _unreadable(name, "it does not begin as one")
+    state: Mapping[str, Any] = {}
     try:
         model = tflite.Model.GetRootAsModel(content, 0)
+        if model.Subgraphs(0) is not None and has_variables(tflite, model):
+            content, state = without_variables(content)
+            model = tflite.Model.GetRootAsModel(content, 0)
         graph = model.Subgraphs(0)
         if graph is None or not graph.OutputsLength():
             raise _unreadable(name, "it has no graph")
@@ -69,7 +78,7 @@ def read_tflite(content: bytes, name: str) -> TfliteFile:
         if type(error).__name__ != "error":
             raise
         raise _unreadable(name, str(error)) from error
-    return TfliteFile(model, content, inputs, outputs, int(model.Version()), rounding)
+    return TfliteFile(model, content, inputs, outputs, int(model.Version()), rounding, state)
 
 
 def dtype_name(tflite: Any, number: int) -> str:

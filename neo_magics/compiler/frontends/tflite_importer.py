@@ -24,6 +24,11 @@ _CHANNELS_FIRST = {
     "relax.nn.conv2d": ["NCHW", "OIHW"],
     "relax.nn.conv2d_transpose": ["NCHW", "IOHW"],
 }
+# They only move numbers, so bytes as well as floats; TVM refuses bytes. PAD fills up with the zero point.
+_MOVERS = frozenset(
+    ("STRIDED_SLICE", "SLICE", "SPLIT", "SPLIT_V", "TRANSPOSE", "GATHER", "TILE", "EXPAND_DIMS", "SQUEEZE")
+) | frozenset(("PACK", "UNPACK", "REVERSE_V2", "DEPTH_TO_SPACE", "SPACE_TO_DEPTH", "BROADCAST_TO", "PAD"))
+_CUSTOM = 32
 
 
 class GraphConverter(tflite_frontend.OperatorConverter):  # type: ignore[misc]
@@ -34,7 +39,12 @@ class GraphConverter(tflite_frontend.OperatorConverter):  # type: ignore[misc]
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.hybrid = hybrid_weights(self.model, self.subgraph)
-        ours = {"DENSIFY": self._densify, "PRELU": self._prelu}
+        ours = {
+            "BATCH_MATMUL": self._batch_matmul,
+            "DENSIFY": self._densify,
+            "EXPAND_DIMS": self._expand_dims,
+            "PRELU": self._prelu,
+        }
         known: dict[str, Callable[..., Any]] = {**self.convert_map, **ours}
         self.convert_map = {name: self._named(name, made) for name, made in known.items()}
 
@@ -49,13 +59,19 @@ class GraphConverter(tflite_frontend.OperatorConverter):  # type: ignore[misc]
             raise unsupported("TFLite", missing)
 
     def _missing(self, operator: Any) -> str:
+        code = self.model.OperatorCodes(operator.OpcodeIndex())
+        if code.BuiltinCode() == _CUSTOM and code.CustomCode() != b"TFLite_Detection_PostProcess":
+            return f"custom operator {code.CustomCode().decode(errors='replace')}"
         name = str(self.get_op_code_str(operator))
         if name not in self.convert_map:
             return name
         inputs, outputs = self.get_input_tensors(operator), self.get_output_tensors(operator)
         quantised = [tensor.qnn_params is not None for tensor in (*inputs, *outputs)]
         if any(quantised) and name not in self._SUPPORTED_QUANTIZED_OPS:
-            return f"{name} of quantised numbers"
+            scaled = [tensor for tensor in (*inputs, *outputs) if tensor.qnn_params is not None]
+            moved = name in _MOVERS and any(quantised[: len(inputs)]) and quantised[len(inputs)]
+            if not moved or not all(self.has_same_qnn_params(scaled[0], each) for each in scaled):
+                return f"{name} of quantised numbers"
         weights = [tensor.qnn_params is not None for tensor in inputs[1:]]
         if any(weights) and not quantised[0] and not quantised[len(inputs)]:
             return f"{name} with quantised weights and floating-point inputs (dynamic range)"
@@ -103,6 +119,40 @@ class GraphConverter(tflite_frontend.OperatorConverter):  # type: ignore[misc]
             return self.get_prefetched_node(tensor_wrapper.tensor_idx)
         return super().get_tensor_value(tensor_wrapper, is_sparse)
 
+    def convert_fully_connected(self, op: Any) -> Any:
+        """TVM: multiplies a tensor of more than two dimensions as it is, which TFLite makes rows of first."""
+        data, weight = self.get_input_tensors(op)[:2]
+        x = self.get_tensor_expr(data)
+        options = tflite_options(op, "FullyConnectedOptions")
+        if len(self._infer_shape(x)) == 2 or options.KeepNumDims():
+            return super().convert_fully_connected(op)
+        rows = self.bb.normalize(relax.op.reshape(x, [-1, weight.tensor.Shape(1)]))
+        name = tflite_frontend.get_tensor_name(self.subgraph, data.tensor_idx)
+        self.exp_tab.set_expr(name, rows, force_override=True)
+        try:
+            return super().convert_fully_connected(op)
+        finally:
+            self.exp_tab.set_expr(name, x, force_override=True)
+
+    def _batch_matmul(self, op: Any) -> Any:
+        """TVM: fails for a constant, and loses the batches that only the second operand has."""
+        if self.is_quantized(op):
+            raise NotImplementedError("quantised numbers")
+        options = tflite_options(op, "BatchMatMulOptions")
+        turned = (options.AdjX(), options.AdjY())
+        operands = [self.get_tensor_expr(tensor) for tensor in self.get_input_tensors(op)]
+        for place, turn in enumerate(turned):
+            if turn:
+                axes = list(range(len(self._infer_shape(operands[place]))))
+                axes[-2:] = axes[:-3:-1]
+                operands[place] = self.bb.normalize(relax.op.permute_dims(operands[place], axes))
+        return relax.op.matmul(*operands)
+
+    def _expand_dims(self, op: Any) -> Any:
+        """TVM: calls its operator with an argument too many."""
+        data, axis = self.get_input_tensors(op)
+        return relax.op.expand_dims(self.get_tensor_expr(data), int(self.get_tensor_value(axis).item()))
+
     def _prelu(self, op: Any) -> Any:
         """TVM: in one dimension, with a slope for each element, which keeps the layout that it has."""
         x, slope = (self.get_tensor_expr(tensor) for tensor in self.get_input_tensors(op))
@@ -113,6 +163,16 @@ class GraphConverter(tflite_frontend.OperatorConverter):  # type: ignore[misc]
         source, result = self.get_input_tensors(op)[0], self.get_output_tensors(op)[0]
         values = np.frombuffer(source.buffer.DataAsNumpy(), self.get_tensor_type_as_numpy(source))
         self.set_prefetched_node(result.tensor_idx, dense(source.tensor, values))
+
+
+def tflite_options(op: Any, kind: str) -> Any:
+    """The options of an operator, read as the table `kind` of the tflite package."""
+    import tflite
+
+    options = getattr(tflite, kind)()
+    table = op.BuiltinOptions()
+    options.Init(table.Bytes, table.Pos)
+    return options
 
 
 class _FloatTensor:

