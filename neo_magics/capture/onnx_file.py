@@ -81,7 +81,8 @@ def value_dtype(value: Any) -> str:
     if kind != "tensor_type":
         raise InputError(
             f"Input or output {value.name!r} of the model is a {kind}, not a tensor.",
-            hint="Only models that take and return tensors can be compiled.",
+            hint="Only models that take and return tensors can be compiled; skl2onnx makes them with "
+            "options={'zipmap': False}.",
         )
     element = value.type.tensor_type.elem_type
     if element == onnx.TensorProto.STRING:
