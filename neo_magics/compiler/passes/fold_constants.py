@@ -24,7 +24,7 @@ CREATED_LIMIT = 1 << 16  # the same of what is made of nothing: zeros cost a ker
 
 @relax.transform.function_pass(opt_level=0, name="FoldConstants")
 class FoldConstants:
-    """Replace each call whose operands are all constant by its value."""
+    """Replace each call whose operands are all constant by its value; parts of no width are not joined."""
 
     def transform_function(self, function: Any, module: tvm.IRModule, _context: Any) -> Any:
         """f(c1, c2) → c3, for the operators in `EVALUATORS`."""
@@ -35,6 +35,8 @@ class FoldConstants:
 class _Folder(PyExprMutator):  # type: ignore[misc]
     def visit_call_(self, call: Any) -> Any:
         call = self.visit_expr_post_order(call)
+        if calls.name_of(call) == "relax.concat":
+            call = self._without_empty(call)
         evaluate = EVALUATORS.get(calls.name_of(call))
         if evaluate is None:
             return call
@@ -47,6 +49,16 @@ class _Folder(PyExprMutator):  # type: ignore[misc]
         if value is None:
             return call
         return calls.make_constant(value.astype(calls.dtype_of(call)))
+
+    def _without_empty(self, call: Any) -> Any:
+        """The concatenation of the parts that have elements; the only one itself."""
+        parts = calls.fields_of(call.args[0], self.lookup_binding)
+        shapes = [calls.shape_of(part) for part in parts]
+        axis = int(call.attrs.axis or 0)
+        kept = [part for part, shape in zip(parts, shapes, strict=True) if shape is None or shape[axis] != 0]
+        if not kept or len(kept) == len(parts):
+            return call
+        return kept[0] if len(kept) == 1 else self.builder_.normalize(relax.op.concat(kept, axis))
 
     def _constants(self, operands: Sequence[Any]) -> list[Array] | None:
         """The operands' arrays, those of a tuple one after the other; None if one is not constant."""

@@ -6,6 +6,7 @@ from tvm.s_tir import Schedule
 
 from neo_magics.compiler.machine import Machine
 from neo_magics.compiler.schedules import loops
+from neo_magics.compiler.schedules.lanes import vectorize
 from neo_magics.compiler.schedules.loops import Block, Loop
 
 # Widest vector loop, in registers; LLVM splits it, and an odd rest costs one narrower instruction.
@@ -17,7 +18,7 @@ def schedule_block(sch: Schedule, block: Block, machine: Machine) -> None:
     operations = loops.work(sch, block)
     *outer, inner = split_vector(sch, sch.get_loops(block), machine)
     if loops.extent(sch, inner) is not None:
-        sch.vectorize(inner)
+        vectorize(sch, block, inner)
     loops.parallel(sch, outer, operations)
 
 
