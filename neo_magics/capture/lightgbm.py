@@ -8,6 +8,7 @@ as `lightgbm.txt`, and `lightgbm.json` with the classes of a classifier.
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy as np
 from neo_magics.capture.archive import ModelArchive
 from neo_magics.capture.request import CaptureRequest
 from neo_magics.capture.tabular import table_archive
-from neo_magics.errors import CaptureError
+from neo_magics.errors import CaptureError, InputError
 
 FILE, CLASSES = "lightgbm.txt", "lightgbm.json"
 
@@ -31,6 +32,19 @@ def capture_model(model: Any, request: CaptureRequest) -> ModelArchive:
     return table_archive(
         "SKLEARN", f"lightgbm {lightgbm.__version__}", files, int(booster.num_feature()), request, "float64"
     )
+
+
+def read_text(path: Path) -> Any:
+    """The `lightgbm.Booster` that save_model wrote to `path`; `InputError` for another text."""
+    import lightgbm
+
+    try:
+        return lightgbm.Booster(model_str=path.read_text())
+    except (OSError, UnicodeDecodeError, lightgbm.basic.LightGBMError) as error:
+        raise InputError(
+            f"{path.name} is not a model of LightGBM that can be read: {str(error)[:200]}.",
+            hint="Save it with booster.save_model('model.txt').",
+        ) from error
 
 
 def _booster(model: Any) -> Any:

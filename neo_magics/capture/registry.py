@@ -23,6 +23,7 @@ from neo_magics.capture.request import CaptureRequest, Shapes
 from neo_magics.errors import CaptureError, InputError, UsageError
 
 GROUP = "neo_magics.frameworks"
+_TREES = b"tree\n"  # how the text format of LightGBM begins
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ FRAMEWORKS = (
         "SKLEARN",
         ("sklearn", "lightgbm"),
         (".skops", ".joblib", ".pkl"),
-        "a scikit-learn estimator or pipeline, .skops; a LightGBM Booster or estimator",
+        "a scikit-learn estimator or pipeline, .skops; a LightGBM Booster or estimator, its .txt",
         "neo_magics.capture.sklearn",
     ),
     Framework(
@@ -189,7 +190,15 @@ def _by_path(path: Path) -> Framework | None:
         return _named("TENSORFLOW") if is_saved_model else None
     if path.name.endswith("-symbol.json"):
         return _named("MXNET")
+    if path.suffix.lower() == ".txt":
+        return _named("SKLEARN") if _is_text_model(path) else None
     return next((entry for entry in frameworks() if path.suffix.lower() in entry.suffixes), None)
+
+
+def _is_text_model(path: Path) -> bool:
+    """Whether the file begins as LightGBM's text format does."""
+    with path.open("rb") as file:
+        return file.read(len(_TREES)) == _TREES
 
 
 def _qualified(cls: type) -> str:

@@ -16,6 +16,10 @@ def capture_model(model: Any, request: CaptureRequest) -> ModelArchive:
     """A `ModelArchive` of framework SKLEARN with the model in skops' format."""
     import sklearn
 
+    if isinstance(model, str | Path) and Path(model).suffix.lower() == ".txt":
+        from neo_magics.capture import lightgbm
+
+        return lightgbm.capture_model(lightgbm.read_text(Path(model)), request)
     if isinstance(model, str | Path):
         model = read_estimator(Path(model), trust_pickle=request.trust_pickle)
     if any(base.__module__.startswith("lightgbm") for base in type(model).__mro__):

@@ -14,7 +14,7 @@ from neo_magics.capture.files import model_file
 from neo_magics.capture.lightgbm import FILE
 from neo_magics.capture.request import TensorInfo
 from neo_magics.capture.source_lightgbm import LightgbmSource
-from neo_magics.capture.tabular import INPUT, LABEL, PREDICTION, PROBABILITY
+from neo_magics.capture.tabular import INPUT, LABEL, PREDICTION, PROBABILITY, SCORE
 
 Array = np.ndarray[Any, Any]
 TRANSFORMED = "transformed"
@@ -39,6 +39,9 @@ class SklearnSource:
         x = inputs[INPUT]
         if not hasattr(self._model, "predict"):
             return {TRANSFORMED: _plain(self._model.transform(x))}
+        if _detects_outliers(self._model):
+            label = self._model.predict(x).astype(np.int64)
+            return {LABEL: label, SCORE: _plain(self._model.decision_function(x))}
         if not hasattr(self._model, "classes_"):
             return {PREDICTION: _plain(self._model.predict(x))}
         if isinstance(self._model.classes_, list):
@@ -63,6 +66,12 @@ class SklearnSource:
             found[f"{LABEL}{number}"] = class_numbers(classes)[np.argmax(part, axis=1)]
             found[f"{PROBABILITY}{number}"] = _plain(part)
         return found
+
+
+def _detects_outliers(model: Any) -> bool:
+    from sklearn.base import is_outlier_detector
+
+    return bool(is_outlier_detector(model))
 
 
 def _plain(result: Any) -> Array:

@@ -11,7 +11,13 @@ import numpy as np
 from neo_magics.capture.files import model_file
 from neo_magics.capture.request import TensorInfo
 from neo_magics.capture.tabular import INPUT, LABEL, PREDICTION, PROBABILITY
-from neo_magics.capture.xgboost_file import is_classifier, is_linear, read_booster, used_rounds
+from neo_magics.capture.xgboost_file import (
+    has_several_labels,
+    is_classifier,
+    is_linear,
+    read_booster,
+    used_rounds,
+)
 
 Array = np.ndarray[Any, Any]
 
@@ -28,6 +34,7 @@ class XgboostSource:
         self._rounds = (0, used_rounds(booster)) if booster.num_boosted_rounds() else (0, 0)
         self._classifies = is_classifier(booster)
         self._linear = is_linear(booster)
+        self._several = has_several_labels(booster)
         self.input_specs = (TensorInfo(INPUT, ("n", int(booster.num_features())), "float32"),)
         self.versions = {"xgboost": str(xgboost.__version__)}
 
@@ -36,6 +43,8 @@ class XgboostSource:
         got = self._predicted(inputs[INPUT])
         if not self._classifies:
             return {PREDICTION: got}
+        if self._several:
+            return {LABEL: (got > 0.5).astype(np.int64), PROBABILITY: got}
         if got.ndim > 1:
             return {LABEL: np.argmax(got, axis=1).astype(np.int64), PROBABILITY: got}
         label = (got > 0.5).astype(np.int64)

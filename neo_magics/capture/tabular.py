@@ -15,7 +15,7 @@ from neo_magics.capture.request import CaptureRequest
 from neo_magics.errors import CaptureError
 
 INPUT = "input"
-LABEL, PROBABILITY, PREDICTION = "label", "probability", "prediction"
+LABEL, PROBABILITY, PREDICTION, SCORE = "label", "probability", "prediction", "score"
 _PICKLES = (b"\x80", b"(", b"c")  # how a pickle begins, by protocol
 
 

@@ -51,6 +51,12 @@ def is_linear(booster: Any) -> bool:
     return bool(learner["gradient_booster"]["name"] == "gblinear")
 
 
+def has_several_labels(booster: Any) -> bool:
+    """Whether each row may have several labels at once, each with a probability of its own."""
+    parameters = json.loads(booster.save_config())["learner"]["learner_model_param"]
+    return int(parameters.get("num_target", "1")) > 1
+
+
 def used_rounds(booster: Any) -> int:
     """The boosting rounds that a prediction uses: an estimator stops at the best, a Booster uses all."""
     rounds = int(booster.num_boosted_rounds())

@@ -16,9 +16,10 @@ from neo_magics.capture.estimator_file import read_estimator
 from neo_magics.capture.files import model_file
 from neo_magics.capture.lightgbm import FILE
 from neo_magics.capture.source_sklearn import TRANSFORMED
-from neo_magics.capture.tabular import LABEL, PREDICTION, PROBABILITY
+from neo_magics.capture.tabular import LABEL, PREDICTION, PROBABILITY, SCORE
 from neo_magics.compiler.frontends import lightgbm
 from neo_magics.compiler.frontends.estimators.common import WIDE, Classes
+from neo_magics.compiler.frontends.estimators.outliers import Outliers
 from neo_magics.compiler.frontends.estimators.registry import convert, parts, problems
 from neo_magics.compiler.frontends.imported import ImportedModel
 from neo_magics.compiler.frontends.tabular import Graph, build, input_graph
@@ -65,6 +66,9 @@ def _named(graph: Graph, model: Any, result: Any) -> dict[str, Any]:
         return found
     if isinstance(result, Classes):
         return _labelled(graph, result, np.asarray(model.classes_), "")
+    if isinstance(result, Outliers):
+        signs = relax.op.where(result.inside, graph.const(1, "int64"), graph.const(-1, "int64"))
+        return {LABEL: graph.emit(signs), SCORE: result.score}
     value = graph.cast(result, WIDE)
     if not hasattr(model, "predict"):
         return {TRANSFORMED: value}

@@ -48,13 +48,15 @@ def predicted(graph: Graph, sums: Any, objective: str) -> dict[str, Any]:
 
 
 def classified(graph: Graph, sums: Any, objective: str) -> dict[str, Any]:
-    """What XGBClassifier's predict and predict_proba return."""
+    """What XGBClassifier's predict and predict_proba return; each of several labels has a probability."""
     if objective in _MULTI:
         label = graph.emit(relax.op.argmax(sums, 1))
         return {LABEL: label, PROBABILITY: graph.emit(relax.op.nn.softmax(sums, 1))}
     second = _transformed(graph, sums, objective)
     cut = 0.5 if objective not in _LOGISTIC else 0.0
     above = graph.emit(relax.op.greater(second if cut else sums, graph.const(cut, KEY)))
+    if graph.width(sums) > 1:
+        return {LABEL: graph.cast(above, "int64"), PROBABILITY: second}
     first = graph.emit(relax.op.subtract(graph.const(1.0, KEY), second))
     return {
         LABEL: graph.flat(graph.cast(above, "int64")),

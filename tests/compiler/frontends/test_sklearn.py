@@ -149,9 +149,14 @@ def test_counts(model: Any) -> None:
     agrees(model.fit(x, y), x, tolerance=CLOSE)
 
 
-def test_missing_values_are_imputed() -> None:
+@pytest.mark.parametrize("add_indicator", [False, True])
+def test_missing_values_are_imputed(add_indicator: bool) -> None:
+    """The indicator has a column for each that had missing values when it was fitted."""
     x = np.where(np.random.default_rng(0).random(X.shape) < 0.2, np.nan, X)
-    model = pipeline.make_pipeline(impute.SimpleImputer(strategy="median"), linear_model.Ridge()).fit(x, Y)
+    whole = x.copy()
+    whole[:, :3] = X[:, :3]
+    imputer = impute.SimpleImputer(strategy="median", add_indicator=add_indicator)
+    model = pipeline.make_pipeline(imputer, linear_model.Ridge()).fit(whole, Y)
     agrees(model, x, tolerance=CLOSE)
 
 

@@ -78,6 +78,16 @@ def test_lightgbm_that_stopped_early_stops_there(keep: bool, tmp_path: Path) -> 
     np.testing.assert_allclose(got, model.predict(X), rtol=TIGHT)
 
 
+def test_lightgbm_s_own_file_is_a_model_too(tmp_path: Path) -> None:
+    path = tmp_path / "model.txt"
+    model = lightgbm.train({"verbose": -1, "num_threads": 1}, lightgbm.Dataset(X, Y), 5)
+    model.save_model(path)
+    agrees(path, X, tolerance=TIGHT)
+    path.write_bytes(b"tree\n\xff")
+    with pytest.raises(InputError, match="is not a model of LightGBM that can be read"):
+        capture(path, inputs=X)
+
+
 @pytest.mark.parametrize("objective", ["lambdarank", "rank_xendcg"])
 def test_lightgbm_s_ranking(objective: str, tmp_path: Path) -> None:
     model = lightgbm.LGBMRanker(objective=objective, n_estimators=6, n_jobs=1, verbose=-1)

@@ -13,7 +13,7 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 
 from neo_magics.capture import capture
 from neo_magics.errors import CaptureError, InputError, UntrustedPickleError
-from tests.compiler.frontends.oracle import agrees
+from tests.compiler.frontends.oracle import agrees, run
 
 xgboost = pytest.importorskip("xgboost")
 
@@ -170,3 +170,15 @@ def test_wrong_widths_and_broken_files_say_what_was_expected(tmp_path: Path) -> 
     path.write_bytes(trained().save_raw("json")[:500])
     with pytest.raises(InputError, match=r"XGBoost cannot read m\.json"):
         capture(path)
+
+
+def test_several_labels_at_once() -> None:
+    """Each has a probability of its own; none is a class of the others."""
+    x, y = load_iris(return_X_y=True)
+    labels = np.stack([y == 0, y >= 1, y == 2], 1).astype(int)
+    model = xgboost.XGBClassifier(n_estimators=4, max_depth=2, n_jobs=1).fit(x, labels)
+    result = agrees(model, x.astype("float32"), tolerance=CLOSE)
+    assert [str(spec) for spec in result.outputs] == ["label: int64[n, 3]", "probability: float32[n, 3]"]
+    got = run(result, {"input": x.astype("float32")})
+    np.testing.assert_array_equal(got["label"], model.predict(x))
+    np.testing.assert_allclose(got["probability"], model.predict_proba(x), atol=CLOSE)

@@ -66,12 +66,19 @@ def binarise(graph: Graph, model: Any, x: Any) -> Any:
 
 
 def impute(graph: Graph, model: Any, x: Any) -> Any:
-    """SimpleImputer for NaN; columns that were all missing are dropped, as it does."""
+    """SimpleImputer for NaN; columns that were all missing are dropped, as it does.
+
+    Its indicator has a column for each feature of which values were missing.
+    """
     row = np.asarray(model.statistics_, np.float64)
     kept = np.flatnonzero(~np.isnan(row))
     missing = graph.emit(relax.op.isnan(x))
     filled = graph.emit(relax.op.where(missing, graph.const(np.nan_to_num(row)[None], graph.dtype(x)), x))
-    return filled if len(kept) == len(row) else select(graph, kept, filled)
+    filled = filled if len(kept) == len(row) else select(graph, kept, filled)
+    if not model.add_indicator:
+        return filled
+    marks = graph.cast(select(graph, model.indicator_.features_, missing), graph.dtype(x))
+    return graph.emit(relax.op.concat([filled, marks], 1))
 
 
 def impute_problems(model: Any) -> list[str]:
@@ -81,8 +88,6 @@ def impute_problems(model: Any) -> list[str]:
         if isinstance(model.missing_values, float) and np.isnan(model.missing_values)
         else ["missing_values"]
     )
-    if model.add_indicator:
-        found.append("add_indicator=True")
     if model.keep_empty_features:
         found.append("keep_empty_features=True")
     return found

@@ -12,13 +12,24 @@ from neo_magics.compiler.frontends.estimators import (
     histograms,
     linear,
     neighbours,
+    outliers,
     preprocessing,
     trees,
 )
 from neo_magics.compiler.frontends.tabular import Graph
 from neo_magics.compiler.frontends.unsupported import unsupported
 
-_FAMILIES = (trees, histograms, linear, discriminants, neighbours, preprocessing, composites, ensembles)
+_FAMILIES = (
+    trees,
+    histograms,
+    linear,
+    discriminants,
+    neighbours,
+    outliers,
+    preprocessing,
+    composites,
+    ensembles,
+)
 
 
 def convert(graph: Graph, model: Any, x: Any) -> Any:

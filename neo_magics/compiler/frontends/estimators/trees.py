@@ -71,12 +71,12 @@ def classify_boosting(graph: Graph, model: Any, x: Any) -> Classes:
 
 
 def _sums(graph: Graph, models: Sequence[Any], x: Any) -> Any:
-    trees = [_tree(model.tree_) for model in models]
+    trees = [tree_of(model.tree_) for model in models]
     width = 1 if trees[0].value.ndim == 1 else trees[0].value.shape[1]
     return emit_forest(graph, Forest(trees, graph.width(x), np.zeros(width), "float32", WIDE), x)
 
 
-def _tree(tree: Any, scale: float = 1.0, column: int = 0) -> Tree:
+def tree_of(tree: Any, scale: float = 1.0, column: int = 0) -> Tree:
     """scikit-learn's arrays; a leaf's value is [outputs, classes], of which the padding is left out."""
     flat = np.concatenate(
         [tree.value[:, output, : int(count)] for output, count in enumerate(np.atleast_1d(tree.n_classes))], 1
@@ -108,7 +108,7 @@ def _per_output(graph: Graph, model: Any, probability: Any) -> Classes | list[Cl
 def _boosted(graph: Graph, model: Any, x: Any) -> Any:
     rounds, columns = model.estimators_.shape
     trees = [
-        _tree(model.estimators_[r, c].tree_, model.learning_rate, c)
+        tree_of(model.estimators_[r, c].tree_, model.learning_rate, c)
         for r in range(rounds)
         for c in range(columns)
     ]
