@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import tvm
-from tvm import te
+import tvm_ffi
+from tvm import te, tirx
 from tvm.s_tir import Schedule
 
-from neo_magics.compiler.kernels.conv2d import Window, conv2d
+from neo_magics.compiler.kernels.conv2d import CONV2D, Window, conv2d
+from neo_magics.compiler.kernels.conv2d_tiles import CONV2D_TILES, Phases, conv2d_tiles
 from neo_magics.compiler.machine import Machine
 from neo_magics.compiler.schedules import loops
+from neo_magics.compiler.schedules.convolution import schedule_convolution
+from neo_magics.compiler.schedules.convolution_tiles import schedule_convolution_tiles
 from neo_magics.compiler.schedules.pieces import cut
 
 LANES, CORES = 8, 2
@@ -55,3 +61,37 @@ def test_threads_that_are_not_known_find_pieces_enough() -> None:
     (_batch, strips), own = pieces((16, 32), (64, 64), taps=3, cores=0)
     assert own
     assert (strips or 0) >= 8
+
+
+@pytest.mark.parametrize("kind", [CONV2D, CONV2D_TILES])
+@pytest.mark.parametrize(
+    ("channels", "size", "pieces"),
+    [
+        ((16, 16), (1, 960), 2),  # one row for all: whole tiles of channels are enough
+        ((16, 24), (1, 960), 960 // 4 * 3),  # one thread would have two of the three
+        ((64, 8), (1, 960), 960 // 4),
+        ((16, 8), (60, 16), 60),
+    ],
+)
+def test_threads_share_the_tiles_of_a_row_where_else_they_would_idle(
+    kind: str, channels: tuple[int, int], size: tuple[int, int], pieces: int
+) -> None:
+    inner, outer = (count // LANES for count in channels)
+    data = te.placeholder((1, inner, *size, LANES), name="data")
+    window, tile, machine = Window((1, 1), (0, 0, 0, 0), (1, 1)), (4, 1), Machine("x86_64", LANES, 16, CORES)
+    if kind == CONV2D:
+        weight = te.placeholder((outer, inner, 1, 1, LANES, LANES), name="weight")
+        made, rule = conv2d(data, weight, window=window, tile=tile, across=True), schedule_convolution
+    else:
+        weight = te.placeholder((1, 1, outer, inner, 1, 1, LANES, LANES), name="weight")
+        made = conv2d_tiles(data, weight, phases=Phases(window), out=size, tile=tile)
+        rule = schedule_convolution_tiles
+    scheduled = rule(te.create_prim_func([data, weight, made]), machine)
+    assert scheduled is not None
+    assert _parallel(scheduled.mod["main"].body) == [pieces * (outer if size[0] > 1 else 1)]
+
+
+def _parallel(body: Any) -> list[int]:
+    found: list[Any] = []
+    tvm_ffi.structural_walk(body, (tirx.For, found.append), order="post")
+    return [int(loop.extent) for loop in found if loop.kind == tirx.ForKind.PARALLEL]

@@ -12,7 +12,7 @@ from neo_magics.compiler.kernels.conv2d import CONV2D
 from neo_magics.compiler.machine import Machine
 from neo_magics.compiler.schedules import loops
 from neo_magics.compiler.schedules.loops import Block
-from neo_magics.compiler.schedules.pieces import Pieces, cut
+from neo_magics.compiler.schedules.pieces import Pieces, cut, too_few
 from neo_magics.compiler.schedules.prefetch import places, prefetch_slabs
 from neo_magics.compiler.schedules.register_tile import accumulate_at, unroll_and_vectorize
 
@@ -44,16 +44,20 @@ def schedule_convolution(func: tirx.PrimFunc, machine: Machine) -> Schedule | No
     unroll_and_vectorize(sch, [channel_in, column_in, lane])
     order = [*pieces.outer, *pieces.inner]
     counts = [loops.extent(sch, loop) for loop in order]
-    place = loops.fused(sch, pieces.shared, operations)
-    reduced = accumulate_at(sch, conv, column_out)
+    shared = pieces.shared
+    if not pieces.own_copies and too_few(sch, shared, machine):
+        shared = [*shared, column_out]
+    inside = [*order, column_out][len(shared) :]
+    counts.append(loops.extent(sch, column_out))
+    place = loops.fused(sch, shared, operations)
+    reduced = accumulate_at(sch, conv, inside[-1] if inside else place)
     for block in copies:
         if pieces.own_copies:
             sch.compute_at(block, place, preserve_unit_loops=True)
             vectorize_copy(sch, block)
         else:
             schedule_padding(sch, block, operations)
-    rest = [*order[len(pieces.shared) :], column_out]
-    levels = places(sch, [*counts, loops.extent(sch, column_out)], place, rest)
+    levels = places(sch, counts, place, inside)
     slabs = [levels[level] for level in pieces.channels]
     return prefetch_slabs(sch, conv, reduced, slabs, levels[pieces.channels[-1] + 1 :])
 

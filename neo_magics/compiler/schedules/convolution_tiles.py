@@ -11,13 +11,14 @@ from neo_magics.compiler.kernels.conv2d_tiles import CONV2D_TILES
 from neo_magics.compiler.machine import Machine
 from neo_magics.compiler.schedules import loops
 from neo_magics.compiler.schedules.convolution import schedule_padding
+from neo_magics.compiler.schedules.pieces import too_few
 from neo_magics.compiler.schedules.prefetch import places, prefetch_slabs
 from neo_magics.compiler.schedules.register_tile import accumulate_at, unroll_and_vectorize
 
 _OUTPUT_RANK = 5  # N O/v H W v
 
 
-def schedule_convolution_tiles(func: tirx.PrimFunc, _machine: Machine) -> Schedule | None:
+def schedule_convolution_tiles(func: tirx.PrimFunc, machine: Machine) -> Schedule | None:
     """Matches kernels.conv2d_tiles: N O/v H W v with an element-wise epilogue.
 
     (columns × phases of a row × output blocks) vectors stay in registers over all input channels and the
@@ -43,11 +44,14 @@ def schedule_convolution_tiles(func: tirx.PrimFunc, _machine: Machine) -> Schedu
     sch.reorder(*shared, down, column_out, channel_in, column_in, right, lane)
     unroll_and_vectorize(sch, [channel_in, column_in, right, lane])
     counts = [loops.extent(sch, loop) for loop in [*shared, column_out]]
+    inside = [column_out]
+    if too_few(sch, shared, machine):
+        shared, inside = [*shared, down, column_out], []
     place = loops.fused(sch, shared, operations)
-    reduced = accumulate_at(sch, conv, column_out)
+    reduced = accumulate_at(sch, conv, inside[-1] if inside else place)
     for block in padding:
         schedule_padding(sch, block, operations)
     if high * wide > 1:  # each phase has its own weights, which do not lie in one piece
         return sch
-    nest, channel = places(sch, counts, place, [column_out]), shared.index(channel_out)
+    nest, channel = places(sch, counts, place, inside), shared.index(channel_out)
     return prefetch_slabs(sch, conv, reduced, [nest[channel]], nest[channel + 1 :])

@@ -63,6 +63,16 @@ def cut(
     return Pieces([n, channel, row], [], (1,))
 
 
+def too_few(sch: Schedule, shared: Sequence[Loop], machine: Machine) -> bool:
+    """Whether threads would idle if they shared these loops alone: an image of one row and few channels.
+
+    They share the tiles of a row as well then.
+    """
+    extents = [loops.extent(sch, loop) for loop in shared]
+    threads, count = machine.cores or MANY, math.prod(size or 1 for size in extents)
+    return None not in extents and count < EVEN * threads and count % threads != 0
+
+
 def _images_outweigh(sch: Schedule, conv: Block) -> bool:
     """Whether an image, read and written, is at least half of the weights."""
     data, weight = (_sizes(region) for region in sch.get(conv).reads[:2])
