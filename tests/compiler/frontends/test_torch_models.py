@@ -309,3 +309,8 @@ def test_autocast_and_what_it_computes_in(tmp_path: Path) -> None:
     agrees(model, image, tolerance=2e-2)
     capture(model, inputs=image).unpack_into(tmp_path)
     assert lowest_precision(open_source(tmp_path, "PYTORCH")) == "bfloat16"
+
+
+def test_norms_of_bfloat16() -> None:
+    parts = nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.GroupNorm(2, 8), nn.Flatten(2), nn.LayerNorm(16)
+    agrees(nn.Sequential(*parts).bfloat16(), torch.randn(2, 3, 6, 6).bfloat16(), tolerance=5e-2)

@@ -11,7 +11,8 @@ from neo_magics.compiler.frontends.torch_fixes.arithmetic import cast_to
 
 
 def in_float32(name: str) -> Callable[[Any, Any], Any]:
-    """TVM's converter `name` with its tensors in float32 where their dtypes differ; TVM: refuses them.
+    """TVM's converter `name` with its tensors in float32 where their dtypes differ, or are bfloat16; TVM:
+    refuses both.
 
     PyTorch computes norms of half precision in float32 too. What reads the result casts it back.
     """
@@ -20,7 +21,8 @@ def in_float32(name: str) -> Callable[[Any, Any], Any]:
         convert = getattr(importer, name)
         given = {arg: importer.env[arg] for arg in node.args if hasattr(arg, "meta") and arg in importer.env}
         tensors = {arg: x for arg, x in given.items() if isinstance(x, relax.Expr)}
-        if len({str(x.ty.dtype) for x in tensors.values()}) < 2:
+        dtypes = {str(x.ty.dtype) for x in tensors.values()}
+        if len(dtypes) < 2 and "bfloat16" not in dtypes:
             return convert(node)
         emit = importer.block_builder.emit
         importer.env.update({arg: cast_to(emit, x, "float32") for arg, x in tensors.items()})
