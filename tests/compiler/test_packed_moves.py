@@ -46,6 +46,11 @@ def _gated(a: torch.Tensor, _b: torch.Tensor, _x: torch.Tensor) -> torch.Tensor:
     return a * torch.sigmoid(gate)
 
 
+def _rising(a: torch.Tensor) -> torch.Tensor:
+    """A constant per channel; none of them is zero, padded ones are."""
+    return torch.linspace(1, 2, a.shape[1])[:, None, None]
+
+
 BODIES: dict[str, Body] = {
     "joined": lambda a, b, x: torch.cat([a, x, b, a], 1),
     "joined and normalised": lambda a, b, x: F.relu(torch.cat([b, a, x], 1) * 2 - 1),
@@ -65,6 +70,15 @@ BODIES: dict[str, Body] = {
     "leaky": lambda a, _b, _x: F.leaky_relu(a, 0.1),
     "hard swish": lambda a, _b, _x: F.hardswish(a) * F.hardsigmoid(a),
     "divided": lambda a, _b, x: a / 3 + a / (x.mean((1, 2, 3), keepdim=True) + 2),
+    "divided by a computed one": lambda a, _b, _x: a / (a.abs() + 0.5) + 1 / (1 + torch.exp(-a)),
+    "logarithms": lambda a, _b, _x: torch.log(a.abs() + 1) + torch.log(torch.exp(a)),
+    "roots": lambda a, _b, _x: torch.sqrt(a.abs()) + torch.rsqrt(torch.square(a) + 0.1),
+    "roots of what is padded": lambda a, _b, _x: torch.rsqrt(a.abs() + _rising(a)),
+    "powers": lambda a, _b, _x: a**2 + (a.abs() + 0.1) ** -0.5,
+    "steps": lambda a, _b, _x: torch.floor(a) + torch.sign(a) + torch.sin(a),
+    "elu": lambda a, _b, _x: F.elu(a) + F.selu(a),
+    "mish": lambda a, _b, _x: F.mish(a) + F.softplus(a),
+    "gelu of tanh": lambda a, _b, _x: F.gelu(a, approximate="tanh"),
     "gated": lambda a, _b, _x: a * torch.sigmoid(a.mean((2, 3), keepdim=True)),
     "gated by convolution": _gated,
     "shuffled": _shuffle,

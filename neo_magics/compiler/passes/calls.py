@@ -12,7 +12,15 @@ from tvm.sym import Analyzer
 
 ENTRY = "main"  # the function that a model is
 # Element by element: names of operators that several passes move.
-ACTIVATIONS = ("nn.relu", "nn.relu6", "nn.leakyrelu", "nn.gelu", "nn.silu", "sigmoid", "tanh")
+ACTIVATIONS = (
+    "nn.relu", "nn.relu6", "nn.leakyrelu", "nn.gelu", "nn.gelu_tanh", "nn.selu", "nn.silu", "nn.softplus",
+    "sigmoid", "tanh",
+)  # fmt: skip
+UNARY = (
+    *ACTIVATIONS, "abs", "astype", "atan", "ceil", "clip", "cos", "erf", "exp", "floor", "log", "negative",
+    "round", "rsqrt", "sign", "sin", "sqrt", "square", "trunc",
+)  # fmt: skip
+BINARY = ("add", "subtract", "multiply", "divide", "power", "maximum", "minimum")
 COMPARISONS = ("less", "less_equal", "greater", "greater_equal", "equal", "not_equal")
 Array = np.ndarray[Any, Any]
 

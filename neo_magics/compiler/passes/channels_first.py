@@ -141,11 +141,8 @@ def _resize(mover: _Mover, call: Any) -> Any | None:
     )
 
 
-_UNARY = ("clip", "erf", "exp", "negative", "abs", "sqrt", "rsqrt", "square", "astype")
-_BINARY = ("add", "subtract", "multiply", "divide", "power", "maximum", "minimum", "where")
-
 _MOVES: dict[str, Callable[[_Mover, Any], Any | None]] = {
-    **dict.fromkeys((*calls.ACTIVATIONS, *_UNARY, *_BINARY, *calls.COMPARISONS), _elementwise),
+    **dict.fromkeys((*calls.UNARY, *calls.BINARY, *calls.COMPARISONS, "where"), _elementwise),
     **dict.fromkeys(("mean", "sum", "max", "min"), _reduction),
     **dict.fromkeys(("nn.max_pool2d", "nn.avg_pool2d"), _pooling),
     "concat": _concat,

@@ -16,16 +16,8 @@ from tvm.relax.expr_functor import PyExprMutator, mutator
 
 from neo_magics.compiler.passes import calls
 
-_UNARY = frozenset(
-    f"relax.{name}"
-    for name in (
-        "nn.relu", "nn.gelu", "nn.gelu_tanh", "nn.silu", "nn.leakyrelu", "sigmoid", "tanh", "erf", "exp",
-        "sqrt", "rsqrt", "negative", "abs", "square", "clip", "astype",
-    )
-)  # fmt: skip
-_BINARY = frozenset(
-    f"relax.{name}" for name in ("add", "subtract", "multiply", "divide", "maximum", "minimum", "power")
-)
+_UNARY = frozenset(f"relax.{name}" for name in calls.UNARY)
+_BINARY = frozenset(f"relax.{name}" for name in calls.BINARY)
 _NORMS = frozenset(("relax.nn.layer_norm", "relax.nn.rms_norm"))
 _SOFTMAX = frozenset(("relax.nn.softmax", "relax.nn.log_softmax"))
 

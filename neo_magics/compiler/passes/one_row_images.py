@@ -211,11 +211,8 @@ def _expanded(rower: _Rower, call: Any) -> Any | None:
     return row if row is not None and calls.has_shape(row, calls.shape_of(call) or ()) else None
 
 
-_UNARY = ("clip", "erf", "exp", "negative", "abs", "sqrt", "rsqrt", "square")
-_BINARY = ("add", "subtract", "multiply", "divide", "maximum", "minimum")
-
 _MOVES: dict[str, Callable[[_Rower, Any], Any | None]] = {
-    **dict.fromkeys((*calls.ACTIVATIONS, *_UNARY, *_BINARY), _elementwise),
+    **dict.fromkeys((*calls.UNARY, *calls.BINARY, *calls.COMPARISONS, "where"), _elementwise),
     "concat": _concat,
     "nn.pad": _pad,
     "strided_slice": _cut,

@@ -1,7 +1,7 @@
 """Operators that work on packed channels as well: how each is rewritten, or that it is not (None).
 
 Padded channels hold whatever the operators make of zeros; they meet zero weights, and so do no harm as long
-as they are finite. Operators that can make them infinite (division, exp, log) are therefore not in the table.
+as they are finite. Behind operators that can make them infinite (division, exp, log) they become zeros again.
 """
 
 from __future__ import annotations
@@ -35,9 +35,18 @@ def channels_of(call: Any) -> int:
 def unary(packer: Packer, call: Any) -> Any | None:
     """f(x) and f(x, constants…), element by element."""
     data = packer.packed(call.args[0])
-    if data is None:
-        return None
-    return packer.keep(tvm.ir.Call(call.op, [data, *call.args[1:]], call.attrs), channels_of(call))
+    return None if data is None else _kept(packer, call, [data, *call.args[1:]])
+
+
+def _kept(packer: Packer, call: Any, operands: list[Any]) -> Any:
+    """`call` of packed operands; padded channels of which it may make infinities are zeros after it."""
+    made, channels = tvm.ir.Call(call.op, operands, call.attrs), channels_of(call)
+    blocks = -(-channels // packer.lanes)
+    if calls.name_of(call).removeprefix("relax.") in _UNBOUNDED and blocks * packer.lanes > channels:
+        real = np.arange(blocks * packer.lanes).reshape(1, blocks, 1, 1, packer.lanes) < channels
+        zero = relax.const(0, calls.dtype_of(call))
+        made = relax.op.where(calls.make_constant(real), packer.builder_.emit(made), zero)
+    return packer.keep(made, channels)
 
 
 def binary(packer: Packer, call: Any) -> Any | None:
@@ -51,7 +60,7 @@ def binary(packer: Packer, call: Any) -> Any | None:
     if call.op.name == "relax.multiply" and _one_is_a_gate(operands):
         image, gate = operands if _pixels(operands[1]) == 1 else operands[::-1]
         return packer.keep(packer.emit(scale_channels, image, gate, pattern=INJECTIVE), int(shape[1]))
-    return packer.keep(tvm.ir.Call(call.op, operands, call.attrs), int(shape[1]))
+    return _kept(packer, call, operands)
 
 
 def _one_is_a_gate(operands: list[Any]) -> bool:
@@ -67,10 +76,10 @@ def _pixels(operand: Any) -> int:
 
 
 def quotient(packer: Packer, call: Any) -> Any | None:
-    """x / constants as x · (1 / constants), where those are neither zero nor tiny."""
+    """x / constants as x · (1 / constants), where those are neither zero nor tiny; x / y as it is."""
     array = calls.constant(call.args[1])
     if array is None or array.dtype != np.float32 or not _is_invertible(array):
-        return None
+        return binary(packer, call)
     inverse = calls.make_constant((1 / array.astype("float64")).astype("float32"))
     product = packer.builder_.normalize(relax.op.multiply(call.args[0], inverse))
     return binary(packer, product)
@@ -141,12 +150,12 @@ def mean(packer: Packer, call: Any) -> Any | None:
 
 
 _POOL = ("pool_size", "strides", "padding", "dilation", "ceil_mode", "count_include_pad")
-_UNARY = (*calls.ACTIVATIONS, "clip", "erf", "negative", "abs")
-_BINARY = ("add", "subtract", "multiply", "maximum", "minimum", "where", *calls.COMPARISONS)
+_BINARY = ("add", "subtract", "multiply", "power", "maximum", "minimum", "where", *calls.COMPARISONS)
+_UNBOUNDED = frozenset(("divide", "exp", "log", "power", "rsqrt", "sqrt", "square"))
 
 REWRITES: dict[str, Rewrite] = {
     **MOVES,
-    **{f"relax.{name}": unary for name in _UNARY},
+    **{f"relax.{name}": unary for name in calls.UNARY},
     **{f"relax.{name}": binary for name in _BINARY},
     "relax.divide": quotient,
     "relax.nn.max_pool2d": pooling(relax.op.nn.max_pool2d, *_POOL),
