@@ -33,6 +33,7 @@ from neo_magics.compiler.passes.pack_convolutions import PackConvolutions
 from neo_magics.compiler.passes.pack_dot_matmuls import PackDotMatmuls
 from neo_magics.compiler.passes.pack_matmuls import PackMatmuls
 from neo_magics.compiler.passes.schedule_kernels import KernelReport, ScheduleKernels
+from neo_magics.compiler.passes.shorten_mish import ShortenMish
 from neo_magics.compiler.passes.slice_takes import SliceTakes
 from neo_magics.compiler.passes.unbroadcast_weights import UnbroadcastWeights
 from neo_magics.compiler.schedules import RULES
@@ -66,6 +67,7 @@ def simplify(target: CpuTarget) -> list[Any]:
         relax.transform.DeadCodeElimination(["main"]),
         UnbroadcastWeights(),
         FoldConstants(),
+        ShortenMish(),
         SliceTakes(),
         relax.transform.CanonicalizeBindings(),
         ChannelsFirst(),

@@ -1,4 +1,4 @@
-"""exp, erf, tanh and sigmoid in vectors are as good as the C library's, at the ends of their ranges too."""
+"""Functions in vectors are as good as the C library's, at the ends of their ranges too."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 import tvm
-from tvm import relax, te
+from tvm import relax, te, tirx
 from tvm.s_tir import Schedule
 
 from neo_magics.compiler.kernels.math import exp_below
+from neo_magics.compiler.passes.expand_math import ExpandMath
 from tests.compiler.models import WIDTHS, module, run, x86_target
 
 FUNCTIONS: dict[str, tuple[Callable[[Any], Any], Callable[[float], float]]] = {
@@ -70,6 +71,63 @@ def test_not_a_number_is_never_hidden(mcpu: str) -> None:
         np.testing.assert_array_equal(got[1:, 0], expected)
     assert np.isnan(silu[0]).all()
     assert np.isnan(above[0]).all()
+
+
+ANY_SIZE = np.concatenate(
+    [np.logspace(-44, 38.5, 3001), np.linspace(0.5, 2, 1001), [1, 1 + 2**-23, 1 - 2**-24]]
+)
+SPECIAL = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, -1.0, -3e38], "float32")
+
+
+def calls(function: Callable[[Any], Any], x: Any, mcpu: str = "native") -> Any:
+    """`function` of TIR for each element of x, by the pass, as one vectorised loop."""
+    data = te.placeholder(x.shape, str(x.dtype))
+    made = te.compute(x.shape, lambda i: function(data[i]), name="made")
+    schedule = Schedule(tvm.IRModule({"main": te.create_prim_func([data, made])}))
+    schedule.vectorize(schedule.split(schedule.get_loops(schedule.get_sblock("made"))[0], [None, 8])[1])
+    got = tvm.runtime.tensor(np.zeros(x.shape, str(made.dtype)))
+    tvm.compile(ExpandMath()(schedule.mod), x86_target(mcpu).tvm)(tvm.runtime.tensor(x), got)
+    return got.numpy()
+
+
+@pytest.mark.parametrize("mcpu", WIDTHS)
+@pytest.mark.parametrize("name", ["log", "log2", "log10", "log1p"])
+def test_logarithms(name: str, mcpu: str) -> None:
+    x = np.concatenate([ANY_SIZE, -ANY_SIZE[ANY_SIZE < 1], SPECIAL]).astype("float32")
+    with np.errstate(all="ignore"):
+        expected = getattr(np, name)(x.astype("float64")).astype("float32")
+    np.testing.assert_allclose(calls(getattr(tirx, name), x, mcpu), expected, rtol=4e-7, atol=1e-38)
+
+
+@pytest.mark.parametrize("mcpu", WIDTHS)
+@pytest.mark.parametrize("name", ["sin", "cos"])
+def test_angles(name: str, mcpu: str) -> None:
+    near = np.linspace(-30, 30, 4001)
+    far = np.random.default_rng(0).uniform(-1e9, 1e9, 4000)
+    x = np.concatenate([near, far, np.pi / 4 * np.arange(-40, 41), SPECIAL[:5]]).astype("float32")
+    with np.errstate(all="ignore"):
+        expected = getattr(np, name)(x.astype("float64"))
+    np.testing.assert_allclose(calls(getattr(tirx, name), x, mcpu), expected, atol=2e-7, rtol=0)
+    (beyond,) = calls(getattr(tirx, name), np.array([3e38], "float32"), mcpu)
+    assert -1 <= beyond <= 1
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("exponent", [2, 3, 7, 8, -1, -3, 0.5, -0.5, 0.75, 1.25, 2.5, -1.5, 0, 1, 1.7, 9])
+def test_powers_with_a_known_exponent(exponent: float, dtype: str) -> None:
+    x = np.array(
+        [0.1, 0.9, 1, 1.1, 3.7, 100, 1e-4, *([-0.3, -2.5] if exponent == int(exponent) else [])], dtype
+    )
+    got = calls(lambda v: tirx.pow(v, tirx.const(exponent, dtype)), x)
+    expected = (x.astype("longdouble") ** exponent).astype(dtype)
+    np.testing.assert_allclose(got, expected, rtol=1e-6 if dtype == "float32" else 2e-15)
+
+
+def test_roots_and_what_is_not_a_number() -> None:
+    x = np.concatenate([ANY_SIZE[ANY_SIZE > 1e-37], SPECIAL]).astype("float32")
+    with np.errstate(all="ignore"):
+        np.testing.assert_allclose(calls(tirx.rsqrt, x), 1 / np.sqrt(x), rtol=2e-7)
+    np.testing.assert_array_equal(calls(lambda v: tirx.isnan(v).astype("float32"), x), np.isnan(x))
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-6), ("float64", 1e-14)])

@@ -28,7 +28,8 @@ from neo_magics.compiler.kernels.attention_form import (
     product,
     unflatten,
 )
-from neo_magics.compiler.kernels.math import exp_below, larger
+from neo_magics.compiler.kernels.extremes import larger
+from neo_magics.compiler.kernels.math import exp_below
 from neo_magics.compiler.kernels.tiles import attention_tile, register_tile
 from neo_magics.compiler.machine import Machine
 

@@ -29,7 +29,8 @@ from neo_magics.compiler.kernels.attention_form import (
     product,
     unflatten,
 )
-from neo_magics.compiler.kernels.math import exp_below, larger
+from neo_magics.compiler.kernels.extremes import larger
+from neo_magics.compiler.kernels.math import exp_below
 from neo_magics.compiler.kernels.tiles import divisors
 from neo_magics.compiler.machine import Machine
 

@@ -10,6 +10,7 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
 from neo_magics.compiler.kernels import OPAQUE
+from neo_magics.compiler.kernels.arithmetic import float32
 from neo_magics.compiler.machine import Machine
 
 VECTORS = 4  # partial sums in flight
@@ -53,10 +54,10 @@ class _Row:
         *beta, out = rest
         mean = None
         if self.n.centred:
-            mean = self._sum(lambda j: x[self.row, j], _float(1 / self.n.width))
-        variance = self._sum(lambda j: self._square(x, mean, j), _float(1 / self.n.width))
+            mean = self._sum(lambda j: x[self.row, j], float32(1 / self.n.width))
+        variance = self._sum(lambda j: self._square(x, mean, j), float32(1 / self.n.width))
         scale = T.alloc_buffer((1,), "float32", scope="local")
-        T.buffer_store(scale, _float(1) / T.sqrt(variance[0] + _float(self.n.epsilon)), [0])
+        T.buffer_store(scale, float32(1) / T.sqrt(variance[0] + float32(self.n.epsilon)), [0])
 
         def store(j: Any) -> None:
             value = (x[self.row, j] - mean[0] if mean is not None else x[self.row, j]) * scale[0] * gamma[j]
@@ -80,7 +81,7 @@ class _Row:
         partial = T.alloc_buffer((step,), "float32", scope="local")
         total = T.alloc_buffer((1,), "float32", scope="local")
         with T.vectorized(0, step) as v:
-            T.buffer_store(partial, _float(0), [v])
+            T.buffer_store(partial, float32(0), [v])
         main = width // step * step
         if main:
             with T.serial(0, main // step) as part, T.vectorized(0, step) as v:
@@ -95,7 +96,3 @@ class _Row:
                 T.buffer_store(partial, partial[v] + partial[half + v], [v])
         T.buffer_store(total, partial[0] * scale, [0])
         return total
-
-
-def _float(value: float) -> Any:
-    return tirx.const(value, "float32")

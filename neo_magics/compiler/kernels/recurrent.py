@@ -19,6 +19,7 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
 from neo_magics.compiler.kernels import OPAQUE
+from neo_magics.compiler.kernels.arithmetic import float32
 from neo_magics.compiler.kernels.prefetch import prefetch
 from neo_magics.compiler.machine import Machine
 
@@ -165,7 +166,7 @@ class _Layer:
             T.unroll(0, vectors) as c,
             T.vectorized(0, self.lanes) as v,
         ):
-            T.buffer_store(sums, _float(0), [r, first + g, c * self.lanes + v])
+            T.buffer_store(sums, float32(0), [r, first + g, c * self.lanes + v])
         with (
             T.serial(0, self.layer.hidden) as k,
             T.unroll(0, self.rows) as r,
@@ -231,7 +232,3 @@ def _pragma(name: str, *, wanted: bool) -> AbstractContextManager[Any]:
         return nullcontext()
     frame: AbstractContextManager[Any] = T.attr(tirx.const(0, "int32"), f"pragma_{name}", 1)
     return frame
-
-
-def _float(value: float) -> Any:
-    return tirx.const(value, "float32")

@@ -17,7 +17,9 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
 from neo_magics.compiler.kernels import OPAQUE
-from neo_magics.compiler.kernels.math import exp_below, larger
+from neo_magics.compiler.kernels.arithmetic import float32
+from neo_magics.compiler.kernels.extremes import larger
+from neo_magics.compiler.kernels.math import exp_below
 from neo_magics.compiler.kernels.normalisation import WORTH_THREADS
 from neo_magics.compiler.machine import Machine
 
@@ -63,7 +65,7 @@ class _Row:
 
         total = self._joined(0.0, lambda a, b: a + b, power)
         scale = T.alloc_buffer((1,), "float32", scope="local")
-        T.buffer_store(scale, tirx.log(total[0]) + highest[0] if self.s.log else _float(1) / total[0], [0])
+        T.buffer_store(scale, tirx.log(total[0]) + highest[0] if self.s.log else float32(1) / total[0], [0])
 
         def store(j: Any, _lane: Any) -> None:
             value = x[self.row, j] - scale[0] if self.s.log else out[self.row, j] * scale[0]
@@ -75,7 +77,7 @@ class _Row:
         """A vector whose first element joins read(place) of the whole row."""
         partial = T.alloc_buffer((self.lanes,), "float32", scope="local")
         with T.vectorized(0, self.lanes) as v:
-            T.buffer_store(partial, _float(start), [v])
+            T.buffer_store(partial, float32(start), [v])
         self._each(lambda j, lane: T.buffer_store(partial, join(partial[lane], read(j)), [lane]))
         half = self.lanes
         while half > 1:
@@ -97,7 +99,3 @@ class _Row:
         elif width % lanes:
             with T.vectorized(0, width % lanes) as v:
                 do(whole * lanes + v, v)
-
-
-def _float(value: float) -> Any:
-    return tirx.const(value, "float32")

@@ -8,12 +8,13 @@ import tvm
 import tvm_ffi
 from tvm import tirx
 
-from neo_magics.compiler.kernels.math import expand, keep_nan, start_at_infinity
+from neo_magics.compiler.kernels.expansions import expand
+from neo_magics.compiler.kernels.extremes import keep_nan, start_at_infinity
 
 
 @tvm.transform.module_pass(opt_level=0, name="ExpandMath")
 class ExpandMath:
-    """Replace exp, erf, tanh and sigmoid on float32 in every kernel.
+    """Replace exp, log, erf, tanh, sigmoid, sin, cos, known powers and the like in every kernel.
 
     It comes after scheduling, which takes a call as a sign that a block is costly to repeat.
     """
