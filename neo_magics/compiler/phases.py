@@ -11,6 +11,7 @@ from neo_magics.compiler.passes.absorb_padding import AbsorbPadding
 from neo_magics.compiler.passes.channels_first import ChannelsFirst
 from neo_magics.compiler.passes.direct_entry import AddDirectEntry
 from neo_magics.compiler.passes.expand_math import ExpandMath
+from neo_magics.compiler.passes.fill_lanes import FillLanes
 from neo_magics.compiler.passes.flatten_rows import FlattenRows
 from neo_magics.compiler.passes.fold_batch_norm import FoldBatchNorm
 from neo_magics.compiler.passes.fold_constants import FoldConstants
@@ -96,6 +97,7 @@ def lower_precision(target: CpuTarget, ranges: Sequence[Range] | None) -> list[A
 def pack(target: CpuTarget, choose: Choose) -> list[Any]:
     """Phase 2: layouts that fit the vectors, chosen over the whole graph."""
     return [
+        FillLanes(target.machine),
         PackConvolutions(target.machine, strict=target.strict, choose=choose),
         PackDotMatmuls(target.machine),
         PackMatmuls(target.machine, choose),
