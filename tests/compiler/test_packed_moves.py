@@ -71,6 +71,8 @@ BODIES: dict[str, Body] = {
     "hard swish": lambda a, _b, _x: F.hardswish(a) * F.hardsigmoid(a),
     "divided": lambda a, _b, x: a / 3 + a / (x.mean((1, 2, 3), keepdim=True) + 2),
     "divided by a computed one": lambda a, _b, _x: a / (a.abs() + 0.5) + 1 / (1 + torch.exp(-a)),
+    "instances normalised": lambda a, _b, _x: F.instance_norm(a + 3, weight=_rising(a).flatten()),
+    "groups normalised": lambda a, _b, _x: F.group_norm(a + 3, 2, _rising(a).flatten(), -_rising(a)[:, 0, 0]),
     "logarithms": lambda a, _b, _x: torch.log(a.abs() + 1) + torch.log(torch.exp(a)),
     "roots": lambda a, _b, _x: torch.sqrt(a.abs()) + torch.rsqrt(torch.square(a) + 0.1),
     "roots of what is padded": lambda a, _b, _x: torch.rsqrt(a.abs() + _rising(a)),

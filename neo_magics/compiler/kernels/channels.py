@@ -27,6 +27,55 @@ def scale_channels(image: Any, gate: Any) -> Any:
     return te.compute(image.shape, element, "scaled", attrs={KERNEL: SCALE})
 
 
+def image_variance(image: Any, mean: Any) -> Any:
+    """The mean of (image - mean)² over height and width for each channel; N C/v 1 1 v, as `mean` is."""
+    batch, blocks, height, width, lanes = image.shape
+    y, x = te.reduce_axis((0, height), "y"), te.reduce_axis((0, width), "x")
+
+    def square(n: Any, c: Any, v: Any) -> Any:
+        apart = image[n, c, y, x, v] - mean[n, c, 0, 0, v]
+        return apart * apart
+
+    shape = (batch, blocks, 1, 1, lanes)
+    total = te.compute(shape, lambda n, c, _y, _x, v: te.sum(square(n, c, v), [y, x]), "squares")
+    share = tirx.const(1 / (int(height) * int(width)), "float32")
+    return te.compute(shape, lambda *place: total[place] * share, "variance")
+
+
+def group_factors(mean: Any, variance: Any, scale: Any, size: int, epsilon: float) -> list[Any]:
+    """For each channel the mean of its group of `size` channels, and scale / √(variance + epsilon).
+
+    `mean` and `variance` are those of the channels' own images, N C/v 1 1 v like the results. A group's
+    variance is the mean of its channels' variances and of the squared distances between their means and the
+    group's: no difference of large squares.
+    """
+    lanes = int(mean.shape[4])
+
+    def average(value: Any, name: str) -> Any:
+        k = te.reduce_axis((0, size), "k")
+
+        def element(n: Any, c: Any, _y: Any, _x: Any, v: Any) -> Any:
+            channel = (c * lanes + v) // size * size + k
+            return te.sum(
+                value(n, c, channel // lanes, channel % lanes, v) * tirx.const(1 / size, "float32"), k
+            )
+
+        return te.compute(mean.shape, element, name)
+
+    middle = average(lambda n, _c, block, lane, _v: mean[n, block, 0, 0, lane], "middle")
+
+    def spread(n: Any, c: Any, block: Any, lane: Any, v: Any) -> Any:
+        apart = mean[n, block, 0, 0, lane] - middle[n, c, 0, 0, v]
+        return variance[n, block, 0, 0, lane] + apart * apart
+
+    whole = average(spread, "whole")
+
+    def factor(n: Any, c: Any, y: Any, x: Any, v: Any) -> Any:
+        return scale[0, c, 0, 0, v] / tirx.sqrt(whole[n, c, y, x, v] + tirx.const(epsilon, "float32"))
+
+    return [middle, te.compute(mean.shape, factor, "factor")]
+
+
 def join_blocks(*parts: Any) -> Any:
     """Whole blocks of channels of all parts one after the other."""
     return topi.concatenate(parts, axis=1)

@@ -127,6 +127,7 @@ EVALUATORS: dict[str, Evaluate] = {
     "relax.squeeze": _reshaped,
     "relax.flatten": _reshaped,
     "relax.broadcast_to": _broadcast,
+    "relax.tile": lambda call, arrays: np.tile(arrays[0], calls.numbers(call.attrs.repeats)),
     "relax.permute_dims": _permuted,
     "relax.concat": _joined,
     "relax.astype": lambda _call, arrays: arrays[0],  # the result is cast to the call's dtype

@@ -16,6 +16,7 @@ from tvm import relax
 from neo_magics.compiler.kernels import INJECTIVE
 from neo_magics.compiler.kernels.channels import scale_channels
 from neo_magics.compiler.passes import calls
+from neo_magics.compiler.passes.pack_norms import group_norm, instance_norm
 from neo_magics.compiler.passes.pack_pooling import pool
 from neo_magics.compiler.passes.packable_moves import MOVES
 
@@ -162,4 +163,6 @@ REWRITES: dict[str, Rewrite] = {
     "relax.nn.avg_pool2d": pooling(relax.op.nn.avg_pool2d, *_POOL),
     "relax.nn.adaptive_avg_pool2d": pooling(relax.op.nn.adaptive_avg_pool2d, "output_size"),
     "relax.mean": mean,
+    "relax.nn.instance_norm": instance_norm,
+    "relax.nn.group_norm": group_norm,
 }
