@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import tvm
 from tvm.target import Target, codegen
@@ -29,6 +29,9 @@ _VECTOR_FEATURES = (
     "avx", "f16c", "fma", "avx2", "avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl", "avx512ifma",
     "avx512vbmi", "avx512vbmi2", "avx512vnni", "avx512bitalg", "avx512vpopcntdq", "avx512bf16", "avx512fp16",
 )  # fmt: skip
+# Schedules make the vectors. LLVM 22's own loop vectoriser reads `table[k % 8]` of sixteen lanes as sixteen
+# numbers in a row (tests/compiler/test_lanes.py), and gained nothing on any model of the benchmark.
+_LLVM_OPTIONS = ("-vectorize-loops:bool=0",)
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ def resolve_target(device: Device, options: CompilerOptions) -> CpuTarget:
     mattr = tuple(_words(options.mattr) or _words(device.mattr))
     if wanted == NATIVE:
         mattr = (*masked_features(mcpu, device.triple), *mattr)
-    base = {"kind": "llvm", "mtriple": device.triple}
+    base: dict[str, Any] = {"kind": "llvm", "mtriple": device.triple, "cl-opt": [*_LLVM_OPTIONS]}
     if device.float_abi:
         base["mfloat-abi"] = device.float_abi
     if mcpu:
@@ -120,7 +123,7 @@ def _check_cpu(mcpu: str, triple: str) -> None:
     raise TargetError(f"{mcpu!r} is not a CPU that LLVM knows for {triple}.", hint=hint)
 
 
-def _check_feature(attribute: str, base: dict[str, str]) -> None:
+def _check_feature(attribute: str, base: dict[str, Any]) -> None:
     """`attribute` is +name or -name. LLVM ignores unknown ones: see whether switching it on does anything."""
     name = attribute.lstrip("+-")
     probe = Target({**base, "mattr": [f"+{name}"]})

@@ -9,6 +9,7 @@ import pytest
 from tvm import relax
 
 from neo_magics.compiler.passes.fold_constants import FoldConstants
+from neo_magics.compiler.schedules import lanes
 from tests.compiler.models import WIDTHS, module, run, x86_target
 
 RNG = np.random.default_rng(0)
@@ -35,6 +36,12 @@ def test_small_rotary_embeddings(mcpu: str) -> None:
     first, second = heads[..., :4], heads[..., 4:]
     expected = np.concatenate([c * first - s * second, s * first + c * second], -1).reshape(2, 3, 32)
     np.testing.assert_allclose(got, expected, atol=1e-5)
+
+
+def test_llvm_makes_no_vectors_of_loops_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same where the schedule leaves TVM to write a plain loop."""
+    monkeypatch.setattr(lanes, "_differ", lambda *_: False)
+    test_small_rotary_embeddings("native")
 
 
 @pytest.mark.parametrize(("sizes", "place"), [((3, 5), 1), ((8, 8), 0), ((1, 2, 1), 3)])
