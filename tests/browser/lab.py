@@ -44,7 +44,8 @@ CELLS = (
     "DigitsNet(nn.Conv2d(1, 16, 3), nn.ReLU(), nn.Flatten(), nn.Linear(576, 10)).eval()",
 )
 # Compiles for as long as any test needs it to: each of these tests stops it.
-_MANY = "nn.Conv2d(1, 16, 3), *[nn.Conv2d(16, 16, 1) for _ in range(120)]"
+_WIDER = "*[nn.Conv2d(16 + i, 17 + i, (1, 3), padding=(0, 1)) for i in range(120)]"  # 120 kernels
+_MANY = f"nn.Conv2d(1, 16, 3), {_WIDER}, nn.Conv2d(136, 16, 1)"
 SLOW = CELLS[1].replace("nn.Conv2d(1, 16, 3)", _MANY).replace("--no-cache", "--no-cache --no-compare")
 PANEL = ".jp-Notebook .neo-magics"
 READY = """async () => {

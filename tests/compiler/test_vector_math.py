@@ -138,6 +138,25 @@ def test_hyperbolic_functions_of_any_float(dtype: str, tolerance: float) -> None
         np.testing.assert_allclose(got, expected, rtol=tolerance)
 
 
+@pytest.mark.parametrize("mcpu", WIDTHS)
+def test_results_that_are_rounded_to_bfloat16(mcpu: str) -> None:
+    """TVM rounds by writing the operand several times, names of parts of it included, which it refuses."""
+    bfloat16 = pytest.importorskip("ml_dtypes").bfloat16
+    x = np.linspace(-5, 5, 64).reshape(4, 16).astype(bfloat16)
+
+    def build(v: Any) -> list[Any]:
+        wide = relax.op.astype(v, "float32")
+        made = [relax.op.multiply(wide, relax.op.sigmoid(wide)), relax.op.cos(wide)]
+        made.append(relax.op.maximum(relax.op.exp(wide), relax.op.multiply(wide, wide)))
+        return [relax.op.astype(each, "bfloat16") for each in made]
+
+    wide = x.astype("float64")
+    expected = [wide / (1 + np.exp(-wide)), np.cos(wide), np.maximum(np.exp(wide), wide * wide)]
+    results = run(module(build, (x.shape, "bfloat16")), [x], x86_target(mcpu))
+    for got, want in zip(results, expected, strict=True):
+        np.testing.assert_allclose(got.astype("float64"), want, rtol=2**-8, atol=1e-3)
+
+
 def test_a_model_that_only_hands_its_input_through() -> None:
     x = np.ones((2, 3), "float32")
     (got,) = run(module(lambda v: [v], (x.shape, "float32")), [x], x86_target())

@@ -12,10 +12,11 @@ from tvm import tirx
 from neo_magics.compiler.kernels.arithmetic import bind
 
 
-def keep_nan(maximum: Any) -> Any:
+def keep_nan(maximum: Any, *, named: bool = True) -> Any:
     """max or min of floats of which a NaN is a NaN. LLVM's comparison gives the second operand then.
 
-    max(x, constant) becomes max(constant, x), which costs nothing; two unknown ones need a test of the first.
+    max(x, constant) becomes max(constant, x), which costs nothing; two unknown ones need a test of the first,
+    which gets a name unless not `named`.
     """
     if not str(maximum.ty.dtype).startswith(("float", "bfloat")) or _is_constant(maximum.a):
         return maximum
@@ -26,7 +27,7 @@ def keep_nan(maximum: Any) -> Any:
     def kept(a: Any) -> Any:  # `a <= ∞` is one comparison; TVM's isnan costs ten times as much
         return tirx.Select(a <= tirx.const(math.inf, str(a.ty.dtype)), kind(a, maximum.b), a)
 
-    plain = isinstance(maximum.a, tvm.ir.TensorLoad | tirx.Var)
+    plain = isinstance(maximum.a, tvm.ir.TensorLoad | tirx.Var) or not named
     narrow = str(maximum.ty.dtype) == "bfloat16"  # which TVM widens, but not where it has a name
     return kept(maximum.a) if plain or narrow else bind(maximum.a, kept)
 

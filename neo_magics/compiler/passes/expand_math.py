@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import tvm
@@ -24,7 +25,30 @@ class ExpandMath:
         updated = tvm.IRModule(dict(module.functions_items()), attrs=module.attrs)
         for var, func in module.functions_items():
             if isinstance(func, tirx.PrimFunc):
-                rules = [(tvm.ir.Call, expand), (tirx.Max, keep_nan), (tirx.Min, keep_nan)]
+                named = not _rounds_to_bfloat16(func.body)
+                extremes = partial(keep_nan, named=named)
+                rules = [
+                    (tirx.Max, extremes),
+                    (tirx.Min, extremes),
+                    *([(tvm.ir.Call, expand)] if named else []),
+                ]
                 body = start_at_infinity(func.body)
                 updated[var] = func.with_body(tvm_ffi.structural_map(body, rules))
         return updated
+
+
+def _rounds_to_bfloat16(body: Any) -> bool:
+    """Whether something computed in float32 is stored as bfloat16.
+
+    TVM rounds by writing the operand several times, and fails on a name that is given in each of them: there
+    calls stay those of the C library, and operands are written again in place of names.
+    """
+    found: list[Any] = []
+
+    def look(cast: Any) -> None:
+        computed = not isinstance(cast.value, tirx.Var | tvm.ir.TensorLoad)
+        if computed and str(cast.ty.dtype) == "bfloat16" and str(cast.value.ty.dtype) == "float32":
+            found.append(cast)
+
+    tvm_ffi.structural_walk(body, (tirx.Cast, look), order="post")
+    return bool(found)

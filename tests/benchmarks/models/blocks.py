@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 
@@ -18,7 +20,7 @@ class ConvNorm(nn.Sequential):
         size: Size = 1,
         stride: int = 1,
         groups: int = 1,
-        act: type[nn.Module] | None = nn.ReLU,
+        act: Callable[[], nn.Module] | None = nn.ReLU,
         padding: Size | None = None,
     ) -> None:
         if padding is None:

@@ -24,6 +24,7 @@ _TORCHVISION = (
     "convnext_tiny",
     "swin_t",
 )
+_LAYERS = (("style", 128), ("face", 112), ("mish", 160), ("superresolution", 128), ("alexnet", 227))
 _OWN_IMAGES = ("narrow", "wide_windows", "Mixer", "DilatedHead", "Detector")
 
 
@@ -136,6 +137,11 @@ def _untuned() -> list[Case]:
     builds |= {name.lower(): _build("untuned", name) for name in _OWN_IMAGES}
     return [
         *(Case(f"new-{name}", UNTUNED, build, _image) for name, build in builds.items()),
+        *(
+            Case(f"new-{name}", UNTUNED, _build("untuned_layers", name), partial(_image, 1, size))
+            for name, size in _LAYERS
+        ),
+        Case("new-diffusion", UNTUNED, _build("untuned_layers", "Diffusion"), partial(_image, 1, 32, 4)),
         Case("new-generator", UNTUNED, _build("untuned", "generator"), partial(_rows, 1, 100, 1, 1)),
         Case("new-wavenet", UNTUNED, _build("untuned", "WaveNet"), partial(_rows, 1, 1, 11025)),
         Case("new-vocoder", UNTUNED, _build("untuned", "Vocoder"), partial(_rows, 1, 80, 43)),

@@ -32,6 +32,8 @@ CASES: dict[str, tuple[Function, Tensor]] = {
     "strides that overlap": (lambda x: x.contiguous().as_strided((3, 4), (2, 1), 5), ROWS),
     "smallest of absolute values": (lambda x: torch.linalg.vector_norm(x, float("-inf"), 1), ROWS),
     # Refused by plain TVM.
+    "powers of bfloat16": (lambda x: (x.bfloat16().abs() ** 1.7).float(), ROWS),
+    "bfloat16 that is no number": (lambda x: torch.nan_to_num(x.bfloat16(), 0.5).float(), HOLES),
     "number of non-zeros": (lambda x: torch.linalg.vector_norm(x.relu(), 0, 1), ROWS),
     "bags summed": (lambda x: F.embedding_bag(BAGS, x, mode="sum"), TABLE),
     "bags averaged but one row": (lambda x: F.embedding_bag(BAGS, x, mode="mean", padding_idx=4), TABLE),

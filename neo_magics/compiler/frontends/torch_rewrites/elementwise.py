@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,7 @@ def rewrites() -> dict[Any, Callable[..., Any]]:
         aten.fmax.default: lambda x, y: _either(torch.maximum, x, y),
         aten.fmin.default: lambda x, y: _either(torch.minimum, x, y),
         aten.heaviside.default: _heaviside,
+        aten.isnan.default: _isnan,
         aten.pow.Tensor_Scalar: _pow,
         aten.rrelu.default: _rrelu,
     }
@@ -44,6 +46,13 @@ def _heaviside(x: Any, at_zero: Any) -> Any:
     return torch.where(x == 0, at_zero, (x > 0).to(x.dtype))
 
 
+def _isnan(x: Any) -> Any:
+    """Of bfloat16 by way of float32: TVM has no test of it."""
+    import torch
+
+    return x.float().isnan() if x.dtype == torch.bfloat16 else NotImplemented
+
+
 def _rrelu(
     x: Any, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False, generator: Any = None  # noqa: ARG001
 ) -> Any:  # fmt: skip
@@ -54,7 +63,15 @@ def _rrelu(
 
 
 def _pow(x: Any, exponent: Any) -> Any:
-    """As PyTorch, which takes roots for these exponents: of -∞ they are NaN, C's power is not."""
+    """As PyTorch, which takes roots for these exponents: of -∞ they are NaN, C's power is not.
+
+    Powers of bfloat16, which TVM has not, by way of float32, with the exponent rounded as well.
+    """
+    import torch
+
+    if x.dtype == torch.bfloat16:
+        mantissa, power = math.frexp(exponent)
+        return (x.float() ** math.ldexp(round(mantissa * 256), power - 8)).bfloat16()
     if exponent not in (0.5, -0.5) or not x.is_floating_point():
         return NotImplemented
     return x.sqrt() if exponent > 0 else x.rsqrt()
