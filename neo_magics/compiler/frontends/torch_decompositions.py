@@ -26,6 +26,7 @@ def decomposition_table(program: Any) -> dict[Any, Callable[..., Any]]:
             aten.exp2.default: _exp2,
             aten.hypot.default: _hypot,
             aten.unfold.default: _unfold,
+            aten.instance_norm.default: _instance_norm,
             aten.native_group_norm.default: _group_norm,
             aten.upsample_bilinear2d.vec: _upsample_bilinear2d,
             aten._scaled_dot_product_flash_attention_for_cpu.default: _attention,
@@ -123,6 +124,21 @@ def _unfold(x: Any, dimension: int, size: int, step: int) -> Any:
     count = (x.shape[axis] - size) // step + 1
     index = torch.arange(count)[:, None] * step + torch.arange(size)[None, :]
     return x.index_select(axis, index.flatten()).unflatten(axis, (count, size)).movedim(axis + 1, -1)
+
+
+def _instance_norm(  # noqa: PLR0913, PLR0917  the operator's own signature
+    x: Any, weight: Any, bias: Any, running_mean: Any, running_var: Any, use_input_stats: bool,  # noqa: ARG001
+    momentum: float, eps: float, cudnn_enabled: bool,  # noqa: ARG001
+) -> Any:  # fmt: skip
+    """A group for each channel. PyTorch's takes batch times channels for channels, which TVM cannot free."""
+    import torch
+
+    if not use_input_stats:
+        return NotImplemented
+    channels = x.shape[1]
+    weight = x.new_ones(channels) if weight is None else weight
+    bias = x.new_zeros(channels) if bias is None else bias
+    return torch.nn.functional.group_norm(x, channels, weight, bias, eps)
 
 
 def _group_norm(

@@ -22,7 +22,9 @@ def instance_norm(packer: Packer, call: Any) -> Any | None:
 
 def group_norm(packer: Packer, call: Any) -> Any | None:
     """As instance_norm, over groups of channels; the channels must fill whole blocks."""
-    return _normalised(packer, call, groups=int(call.attrs.num_groups))
+    groups, shape = int(call.attrs.num_groups), calls.shape_of(call)
+    alone = shape is not None and groups == shape[1]
+    return _normalised(packer, call, groups=None if alone else groups)
 
 
 def _normalised(packer: Packer, call: Any, groups: int | None) -> Any | None:

@@ -73,6 +73,14 @@ def test_a_free_batch_runs_at_any_size(size: int) -> None:
     assert model.derived_input_config == '{"image":[null,1,8,8]}'
 
 
+@pytest.mark.parametrize("affine", [True, False])
+def test_instances_normalised_in_a_free_batch(affine: bool) -> None:
+    """PyTorch normalises them as channels of one batch; TVM: fails on their product."""
+    feeds = {"input": np.random.default_rng(0).standard_normal((3, 6, 5, 4)).astype("float32")}
+    layers = nn.InstanceNorm2d(6, affine=affine), nn.Flatten(2), nn.InstanceNorm1d(6, affine=affine)
+    agrees(nn.Sequential(*layers).eval(), feeds=feeds, input_shape='{"input": [null, 6, 5, 4]}')
+
+
 def test_a_free_batch_of_a_recurrent_model() -> None:
     feeds = {"ids": np.array([[1, 2, 3]] * 4)}
     agrees(seeded(Reader), IDS[:, :3], feeds=feeds, input_shape='{"ids": [null, 3]}')
