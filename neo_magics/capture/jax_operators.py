@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from neo_magics.capture import jax_reductions, jax_selection, jax_shapes
+from neo_magics.capture import jax_reductions, jax_scatter, jax_selection, jax_shapes
 from neo_magics.capture.jax_step import Converter, Step
 
 
@@ -112,6 +112,22 @@ def _convert(step: Step) -> str:
     return step.cast(step.inputs[0], step.result_dtype)
 
 
+def _ordered(operator: str) -> Converter:
+    """As `operator` in an order that has NaN behind infinity, which a search needs."""
+
+    def convert(step: Step) -> str:
+        x, y = step.inputs
+        plain = step.add(operator, x, y)
+        if step.dtypes[0].kind != "f":
+            return plain
+        behind = step.add("IsNaN", y)
+        if operator == "Less":
+            behind = step.add("And", behind, step.add("Not", step.add("IsNaN", x)))
+        return step.add("Or", plain, behind)
+
+    return convert
+
+
 _PLAIN = {
     "add": "Add", "add_any": "Add", "sub": "Sub", "mul": "Mul", "div": "Div", "pow": "Pow", "max": "Max",
     "min": "Min", "neg": "Neg", "exp": "Exp", "log": "Log", "tanh": "Tanh", "sin": "Sin", "cos": "Cos",
@@ -140,9 +156,12 @@ CONVERTERS: dict[str, Converter] = {
     "expm1": _expm1,
     "is_finite": _is_finite,
     "select_n": _select,
+    "lt_to": _ordered("Less"),
+    "le_to": _ordered("LessOrEqual"),
     "clamp": _clamp,
     "convert_element_type": _convert,
     **jax_shapes.CONVERTERS,
     **jax_reductions.CONVERTERS,
     **jax_selection.CONVERTERS,
+    **jax_scatter.CONVERTERS,
 }

@@ -63,6 +63,8 @@ def _spread(step: Step, x: str, shape: Sequence[int], factors: Sequence[int]) ->
 def _reduced(operator: str, *, as_input: bool = False) -> Converter:
     def convert(step: Step) -> str:
         x, axes = step.inputs[0], list(step.params["axes"])
+        if not axes:
+            return step.add("Identity", x)
         if as_input:
             return step.add(operator, x, step.whole(*axes), keepdims=0)
         return step.add(operator, x, axes=axes, keepdims=0)
@@ -74,6 +76,8 @@ def _logical(operator: str) -> Converter:
     """Of truths, as the largest or smallest of 0 and 1."""
 
     def convert(step: Step) -> str:
+        if not step.params["axes"]:
+            return step.add("Identity", step.inputs[0])
         number = step.cast(step.inputs[0], np.int32)
         return step.cast(step.add(operator, number, axes=list(step.params["axes"]), keepdims=0), np.bool_)
 

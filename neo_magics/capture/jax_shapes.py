@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from neo_magics.capture.jax_scatter import gather_windows
 from neo_magics.capture.jax_step import Converter, Step
 
 
@@ -86,22 +87,17 @@ def _iota(step: Step) -> str:
 
 
 def _gather(step: Step) -> str:
-    """Whole slices along one axis, as `x[indices]` and `jnp.take` make them."""
+    """Whole slices along one axis, as `x[indices]` and `jnp.take` make them, are a Gather as well."""
     numbers, sizes, shape = step.params["dimension_numbers"], step.params["slice_sizes"], step.shapes[0]
     axes = tuple(numbers.start_index_map)
     rest = [size for axis, size in enumerate(shape) if axis not in axes]
     single = len(axes) == 1 and tuple(numbers.collapsed_slice_dims) == axes
     batching = getattr(numbers, "operand_batching_dims", ())
-    if (
-        not single
-        or batching
-        or [s for k, s in enumerate(sizes) if k not in axes] != rest
-        or sizes[axes[0]] != 1
-    ):
-        raise NotImplementedError("of other than whole slices along one axis")
-    axis, rows = axes[0], len(step.shapes[1]) - 1
-    if tuple(numbers.offset_dims) != tuple(k for k in range(len(step.result)) if not axis <= k < axis + rows):
-        raise NotImplementedError("with its axes in another order")
+    whole = single and not batching and [s for k, s in enumerate(sizes) if k not in axes] == rest
+    axis, rows = axes[0] if axes else 0, len(step.shapes[1]) - 1
+    kept = tuple(k for k in range(len(step.result)) if not axis <= k < axis + rows)
+    if not whole or sizes[axis] != 1 or tuple(numbers.offset_dims) != kept:
+        return gather_windows(step, _fill(step))
     index = step.cast(step.reshape(step.inputs[1], step.shapes[1][:-1]), np.int64)
     low, high = step.maker.constant(np.int64(0)), step.maker.constant(np.int64(shape[axis] - 1))
     inside = step.add("Min", step.add("Max", index, low), high)

@@ -63,7 +63,35 @@ def rotated(x: Any) -> Any:
     )
 
 
+PLACES, FAR = np.array([2, 0, 2], "int32"), np.array([-1, 3, 4, 40], "int32")
+WRITES: dict[str, tuple[Callable[[Any], Any], np.ndarray]] = {
+    "a row": (lambda x: x.at[1].set(0.0), ROWS),
+    "a column": (lambda x: x.at[:, 2].set(x[:, 0]), ROWS),
+    "a part": (lambda x: x.at[1:3, 2:].set(5.0), ROWS),
+    "single numbers": (lambda x: x.at[np.array([0, 3]), np.array([5, 1])].set(x[0, :2]), ROWS),
+    "rows added": (lambda x: x.at[PLACES].add(x[1:] * 2), ROWS),
+    "rows multiplied": (lambda x: x.at[PLACES].multiply(x[:3]), ROWS),
+    "places that are computed": (lambda x: x.at[jnp.argmax(x, 0)].add(1.0), ROWS),
+    "places beyond the end": (lambda x: x.at[FAR].set(7.0) + x.at[FAR].add(1.0, mode="clip"), ROWS),
+    "places of each row": (lambda x: x.at[jnp.arange(4)[:, None], jnp.argsort(x, 1)[:, :2]].set(9.0), ROWS),
+    "taken along an axis": (lambda x: jnp.take_along_axis(x, jnp.argsort(x, 1), 1), ROWS),
+    "taken one by one": (lambda x: x[np.array([0, 3]), np.array([2, 5])] + x[0, FAR[:2]], ROWS),
+    "taken beyond the end": (
+        lambda x: jnp.take(x, FAR, axis=1) + jnp.take(x, FAR, axis=1, mode="clip"),
+        ROWS,
+    ),
+    "a window for each row": (
+        lambda x: jax.vmap(lambda row, start: lax.dynamic_slice(row, (start,), (2,)))(x, jnp.argmax(x, 1)),
+        ROWS,
+    ),
+    "sums of segments": (lambda x: jax.ops.segment_sum(x, np.array([0, 2, 2, 1]), 4), ROWS),
+    "sorted places": (lambda x: jnp.searchsorted(jnp.sort(x[0]), x[1:]), ROWS),
+    "classes of numbers": (lambda x: jnp.digitize(x, np.array([-1.0, 0.0, 0.5])), ROWS),
+    "different numbers": (lambda x: jnp.unique(jnp.round(x), size=5), ROWS),
+}
+
 CASES: dict[str, tuple[Callable[[Any], Any], np.ndarray]] = {
+    **WRITES,
     "perceptron": (perceptron, ROWS),
     "convolution": (convolution, IMAGE),
     "transposed convolution": (lambda x: lax.conv_transpose(x, KERNEL, (2, 2), "SAME"), IMAGE),
