@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 
+from h11 import LocalProtocolError
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -34,6 +35,8 @@ class AccessLog:
             await self.app(scope, receive, request.send)
         except _SlowReader:
             error_log.warning("The caller of %s did not take its answer in time", request.id)
+        except LocalProtocolError:
+            error_log.warning("The caller of %s hung up before its answer", request.id)
         except Exception:  # noqa: BLE001 - nothing is above this but the server, which would only log it too
             error_log.exception("Unforeseen error in request %s", request.id)
         finally:

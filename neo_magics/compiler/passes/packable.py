@@ -156,7 +156,8 @@ _UNBOUNDED = frozenset(("divide", "exp", "log", "power", "rsqrt", "sqrt", "squar
 
 REWRITES: dict[str, Rewrite] = {
     **MOVES,
-    **{f"relax.{name}": unary for name in calls.UNARY},
+    # A cast of an operand says that it is to be narrow (narrow_operand.read): it stays beside its product.
+    **{f"relax.{name}": unary for name in calls.UNARY if name != "astype"},
     **{f"relax.{name}": binary for name in _BINARY},
     "relax.divide": quotient,
     "relax.nn.max_pool2d": pooling(relax.op.nn.max_pool2d, *_POOL),
