@@ -7,6 +7,7 @@ used go when the sum passes the limit. An entry whose archive is not what was st
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -91,8 +92,9 @@ class CompileCache:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
             coming.rename(self.folder / key)
-        except OSError:
-            if not (self.folder / key).exists():
+        except OSError as error:
+            # Another job was first; its entry may be evicted by now.
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
             shutil.rmtree(coming)
         self._evict()
