@@ -144,6 +144,7 @@ def test_the_batch_may_be_free() -> None:
         np.testing.assert_allclose(run(source, [x.numpy()], x86_target())[0], Plain()(x).numpy(), atol=1e-5)
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None, derandomize=True)
 @given(st.integers(1, 3), st.integers(1, 3), st.integers(8, 70), st.integers(1, 40))
 def test_any_sizes(batch: int, heads: int, length: int, depth: int) -> None:

@@ -103,7 +103,7 @@ class All(nn.Module):
     [
         ("native", (24, 10), 6, 1),
         pytest.param("x86-64-v3", (32, 16), 7, 2, marks=pytest.mark.slow),
-        ("x86-64", (6, 8), 9, 1),
+        pytest.param("x86-64", (6, 8), 9, 1, marks=pytest.mark.slow),
     ],
 )
 def test_moves(mcpu: str, channels: tuple[int, int], size: int, batch: int) -> None:

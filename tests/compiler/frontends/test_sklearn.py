@@ -126,6 +126,7 @@ def test_wrappers_of_other_estimators() -> None:
     agrees(both, x, tolerance=CLOSE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("load", [load_wine, load_breast_cancer])
 def test_votes_that_were_boosted(load: Any) -> None:
     x, y = load(return_X_y=True)

@@ -62,6 +62,7 @@ def test_lightgbm_classifiers(load: Any, objective: str | None) -> None:
     agrees(model, x, tolerance=TIGHT)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keep", [False, True], ids=["trimmed", "kept"])
 def test_lightgbm_that_stopped_early_stops_there(keep: bool, tmp_path: Path) -> None:
     model = lightgbm.train(
@@ -88,6 +89,7 @@ def test_lightgbm_s_own_file_is_a_model_too(tmp_path: Path) -> None:
         capture(path, inputs=X)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objective", ["lambdarank", "rank_xendcg"])
 def test_lightgbm_s_ranking(objective: str, tmp_path: Path) -> None:
     model = lightgbm.LGBMRanker(objective=objective, n_estimators=6, n_jobs=1, verbose=-1)

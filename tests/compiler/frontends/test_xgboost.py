@@ -123,6 +123,7 @@ def test_an_estimator_that_stopped_early_stops_there() -> None:
     agrees(model, X, tolerance=EXACT)
 
 
+@pytest.mark.slow
 def test_files_in_all_of_xgboost_s_formats(tmp_path: Path) -> None:
     model = trained()
     for name in ("m.json", "m.ubj"):
@@ -147,6 +148,7 @@ def test_a_pickle_is_refused_unless_it_is_trusted(tmp_path: Path) -> None:
     assert list(capture(path, trust_pickle=True).files) == ["model.ubj"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("one_hot", [1, 100], ids=["partition", "one_hot"])
 def test_splits_by_category(one_hot: int) -> None:
     rng = np.random.default_rng(0)
