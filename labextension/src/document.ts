@@ -35,6 +35,8 @@ export class JobDocument extends Widget {
   #row: JobRow | null = null;
   #inList: boolean;
   #timer = 0;
+  /** Counts what was asked: an earlier answer does not hide what a later one said. */
+  #turn = 0;
 
   constructor(options: DocumentOptions) {
     super({ node: element("div", { class: "neo-document neo-accents" }) });
@@ -106,6 +108,7 @@ export class JobDocument extends Widget {
       this.#row = await this.#options.find(this.name);
       await this.#draw();
     } catch (error) {
+      this.#turn += 1;
       this.#say(error);
     }
   }
@@ -140,12 +143,14 @@ export class JobDocument extends Widget {
     }
     this.#head(row);
     const tab = this.#tabs.current;
+    this.#turn += 1;
+    const turn = this.#turn;
     try {
       await tab.show(row);
-      this.#tabs.problem.hidden = true;
+      this.#tabs.problem.hidden = this.#tabs.problem.hidden || turn === this.#turn;
     } catch (error) {
       // What is no longer in sight has nothing to say.
-      if (tab === this.#tabs.current) {
+      if (tab === this.#tabs.current && turn === this.#turn) {
         this.#say(error);
       }
     }
