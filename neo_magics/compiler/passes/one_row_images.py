@@ -154,35 +154,31 @@ def _row_weight(call: Any) -> Any | None:
     return calls.make_constant(weight.reshape(*weight.shape[:2], 1, weight.shape[2]))
 
 
+def _row_geometry(attrs: Any) -> dict[str, Any]:
+    """The attributes of a convolution along a sequence, plain or transposed, as those of one along a row."""
+    before, after = (*calls.numbers(attrs.padding), *calls.numbers(attrs.padding))[:2]
+    return {
+        "strides": [1, *calls.numbers(attrs.strides)],
+        "padding": [0, before, 0, after],
+        "dilation": [1, *calls.numbers(attrs.dilation)],
+        "groups": int(attrs.groups),
+    }
+
+
 def _sequence(rower: _Rower, call: Any) -> Any | None:
     attrs, weight = call.attrs, _row_weight(call)
     if weight is None or (attrs.data_layout, attrs.kernel_layout, attrs.out_layout) != ("NCW", "OIW", "NCW"):
         return None
-    before, after = (*calls.numbers(attrs.padding), *calls.numbers(attrs.padding))[:2]
-    return relax.op.nn.conv2d(
-        rower.as_row(call.args[0]),
-        weight,
-        strides=[1, *calls.numbers(attrs.strides)],
-        padding=[0, before, 0, after],
-        dilation=[1, *calls.numbers(attrs.dilation)],
-        groups=int(attrs.groups),
-    )
+    return relax.op.nn.conv2d(rower.as_row(call.args[0]), weight, **_row_geometry(attrs))
 
 
 def _sequence_transpose(rower: _Rower, call: Any) -> Any | None:
     attrs, weight = call.attrs, _row_weight(call)
     if weight is None or (attrs.data_layout, attrs.kernel_layout, attrs.out_layout) != ("NCW", "IOW", "NCW"):
         return None
-    before, after = (*calls.numbers(attrs.padding), *calls.numbers(attrs.padding))[:2]
-    return relax.op.nn.conv2d_transpose(
-        rower.as_row(call.args[0]),
-        weight,
-        strides=[1, *calls.numbers(attrs.strides)],
-        padding=[0, before, 0, after],
-        output_padding=[0, *calls.numbers(attrs.output_padding)],
-        dilation=[1, *calls.numbers(attrs.dilation)],
-        groups=int(attrs.groups),
-    )
+    extra = [0, *calls.numbers(attrs.output_padding)]
+    geometry = _row_geometry(attrs)
+    return relax.op.nn.conv2d_transpose(rower.as_row(call.args[0]), weight, output_padding=extra, **geometry)
 
 
 def _column(rower: _Rower, call: Any) -> Any | None:
