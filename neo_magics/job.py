@@ -10,14 +10,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from neo_magics.api.events import LOG_GROUP, Event, ReportEvent, StageEvent, parse
+from neo_magics.api.events import Event, ReportEvent, StageEvent
 from neo_magics.api.states import TERMINAL, JobStatus
 from neo_magics.errors import ApiError, JobFailedError, NeoMagicsError, UsageError
+from neo_magics.job_log import LogReader
 
 if TYPE_CHECKING:
     from neo_magics.client import Backend
@@ -68,6 +69,18 @@ class Job:
         """
         job = cls(name, resolve_backend(backend))
         job.describe()
+        return job
+
+    @classmethod
+    def open_logged(cls, name: str, backend: str | Backend | None = None) -> Job:
+        """The job `name`, also one that was deleted whose log is still there.
+
+        Raises:
+            UsageError: there is neither.
+        """
+        job = cls(name, resolve_backend(backend))
+        if not job.logs():
+            job.describe()
         return job
 
     @property
@@ -246,53 +259,6 @@ class JobFiles:
             folder.mkdir(parents=True, exist_ok=True)
             self.job.backend.store.get(uri, path)
         return path
-
-
-class LogReader:
-    """Reads a job's log from where it stopped reading: iterate again for what is new.
-
-    A stream is named after its job, and a deleted job's name may be used again: what was logged before the
-    job was created is another's.
-    """
-
-    def __init__(self, job: Job) -> None:
-        self._job, self._backend = job, job.backend
-        self._token = ""
-        self._lock = threading.Lock()
-
-    def __iter__(self) -> Iterator[tuple[datetime, Event]]:
-        with self._lock:
-            while events := self._page():
-                for event in events:
-                    yield datetime.fromtimestamp(event["timestamp"] / 1000, UTC), parse(event["message"])
-
-    def _page(self) -> list[dict[str, Any]]:
-        try:
-            with self._backend.translated():
-                answer = self._backend.logs.get_log_events(**self._request)
-        except ApiError as error:
-            if error.code == "ResourceNotFoundException":
-                return []  # nothing was logged yet
-            raise
-        self._token = answer["nextForwardToken"]
-        events: list[dict[str, Any]] = answer["events"]
-        return events
-
-    @property
-    def _request(self) -> dict[str, Any]:
-        request = {"logGroupName": LOG_GROUP, "logStreamName": self._job.name, "startFromHead": True}
-        if self._created:
-            request["startTime"] = self._created
-        return request | ({"nextToken": self._token} if self._token else {})
-
-    @cached_property
-    def _created(self) -> int:
-        """When the job was created, in milliseconds since the epoch; 0 for one that was deleted."""
-        try:
-            created: datetime = self._job.describe()["CreationTime"]
-        except UsageError:
-            return 0
-        return int(created.timestamp() * 1000) - 1  # the wire may have rounded it up
 
 
 def resolve_backend(given: str | Backend | None) -> Backend:

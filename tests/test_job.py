@@ -8,7 +8,8 @@ import pytest
 from neo_magics.api.events import LogLine, ReportEvent, StageEvent
 from neo_magics.api.states import JobStatus as S
 from neo_magics.errors import ApiError, JobFailedError, UsageError
-from neo_magics.job import Job, LogReader, StoppedMeasuring, StoppedWaiting
+from neo_magics.job import Job, StoppedMeasuring, StoppedWaiting
+from neo_magics.job_log import LogReader
 from neo_magics.settings import Settings
 from tests.widgets.conftest import REASON, Stage
 

@@ -17,7 +17,8 @@ def main(words: list[str]) -> int:
         return _list(args)
     from neo_magics.job import Job
 
-    job = Job.open(args.name, args.backend)
+    opened = Job.open_logged if args.action == "logs" else Job.open  # a log outlives its job's record
+    job = opened(args.name, args.backend)
     {"show": _show, "logs": _logs, "wait": _wait, "stop": _stop, "delete": _delete}[args.action](job, args)
     return 0
 

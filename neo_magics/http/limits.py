@@ -21,7 +21,7 @@ class Limits:
     """Bounds of the server. A request of the CompilationJob API is under 100 kB."""
 
     body_bytes: int = 1 << 20
-    dropped_bytes: int = 16 << 20  # of a body that is too large, read before the answer
+    dropped_bytes: int = 256 << 20  # of a body that is too large, read before the answer; not kept
     header_bytes: int = 32 << 10
     header_seconds: float = 10.0  # from a connection's first byte to the end of a request's headers
     body_seconds: float = 20.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from neo_magics.errors import UsageError
@@ -53,8 +54,8 @@ def show(owner: NeoMagics, args: argparse.Namespace) -> None:
 
 
 def logs(owner: NeoMagics, args: argparse.Namespace) -> None:
-    """The last lines of a job's log."""
-    lines = _job(owner, args).logs()
+    """The last lines of a job's log, which outlives the job's record."""
+    lines = _job(owner, args, Job.open_logged).logs()
     if len(lines) > args.lines:
         print(f"… {len(lines) - args.lines} earlier lines: -n {len(lines)} shows all")
     print("\n".join(lines[-args.lines :]) or "The log is empty.")
@@ -82,18 +83,17 @@ def delete(owner: NeoMagics, args: argparse.Namespace) -> None:
     print(f"{job.name} is deleted; its artifact and its log stay.")
 
 
-def _job(owner: NeoMagics, args: argparse.Namespace) -> Job:
+def _job(owner: NeoMagics, args: argparse.Namespace, opened: Callable[[str, Backend], Job] = Job.open) -> Job:
     variable = owner.shell.user_ns.get(args.name) if args.name else None
     if isinstance(variable, Job):
         return variable
     backend = owner.backend_for(args.backend)
-    job = Job(args.name or _latest(backend), backend)
+    name = args.name or _latest(backend)
     try:
-        job.describe()
+        return opened(name, backend)
     except UsageError as error:
-        hint = did_you_mean(job.name, names(backend), error.hint)
+        hint = did_you_mean(name, names(backend), error.hint)
         raise UsageError(error.message, hint=hint) from error
-    return job
 
 
 def names(backend: Backend) -> list[str]:

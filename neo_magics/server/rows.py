@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from neo_magics.api.states import TERMINAL
 from neo_magics.errors import ApiError
-from neo_magics.job import Job, LogReader
+from neo_magics.job import Job
+from neo_magics.job_log import LogReader
 from neo_magics.server.latencies import LatencyReader
 from neo_magics.widgets.view import JobView, LogState, job_view
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from neo_magics.api.states import JobStatus
 from neo_magics.errors import UsageError
-from neo_magics.job import Job, LogReader
+from neo_magics.job import Job
+from neo_magics.job_log import LogReader
 from neo_magics.widgets.background import NOTE, Background
 from neo_magics.widgets.comparison_html import comparison_html
 from neo_magics.widgets.comparison_text import comparison_text

@@ -138,9 +138,10 @@ def test_another_content_type(served: Served) -> None:
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-def test_a_body_over_the_limit(serve: Serve, chunked: bool) -> None:
+@pytest.mark.parametrize("size", [2_000_000, 40_000_000])
+def test_a_body_over_the_limit(serve: Serve, chunked: bool, size: int) -> None:
     served = serve(Limits(body_bytes=10_000), max_running_jobs=0)
-    body = b" " * 2_000_000
+    body = b" " * size
     content = (body[i : i + 50_000] for i in range(0, len(body), 50_000)) if chunked else body
     answer = httpx.post(served.url, content=content, headers=served.signed(body, LIST), trust_env=False)
     assert (answer.status_code, _code(answer)) == (413, "RequestEntityTooLargeException")

@@ -2,6 +2,7 @@
 
 import pytest
 
+from neo_magics.api.events import LogLine
 from neo_magics.api.states import JobStatus
 from tests.widgets.conftest import stage
 
@@ -92,3 +93,17 @@ def test_a_job_that_was_deleted_is_shown_as_that(shell, run, stage):
         assert result.success
         assert "<Job gone: There is no job 'gone'.>" in printed
         assert "Traceback" not in printed
+
+
+def test_the_log_of_a_deleted_job_is_shown(shell, run, stage):
+    owner = shell.magics_manager.registry["NeoMagics"]
+    owner._backends[owner.backend_for().settings] = stage.backend
+    job = stage.create("gone")
+    stage.log(job, LogLine("the last words"))
+    stage.move(job, JobStatus.STOPPED)
+    job.delete()
+    _result, printed = run("%neo logs gone")
+    assert "the last words" in printed
+    result, printed = run("%neo show gone")
+    assert not result.success
+    assert "There is no job 'gone'" in printed
