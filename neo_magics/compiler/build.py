@@ -13,7 +13,7 @@ from tvm import relax, tirx
 
 from neo_magics.artifact.manifest import LIBRARY, OBJECT, PARAMS, ParamSpec
 from neo_magics.compiler.linker import find_linker
-from neo_magics.compiler.passes.keep_on_stack import register_pipeline
+from neo_magics.compiler.lowering import register_pipeline
 from neo_magics.compiler.targets import CpuTarget
 
 ALIGNMENT = 64  # bytes; TVM's kernels may assume it

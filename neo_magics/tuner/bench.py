@@ -11,9 +11,9 @@ import numpy as np
 import tvm
 from tvm import te
 
+from neo_magics.compiler.lowering import register_pipeline
 from neo_magics.compiler.machine import Machine
 from neo_magics.compiler.passes.expand_math import ExpandMath
-from neo_magics.compiler.passes.keep_on_stack import register_pipeline
 from neo_magics.compiler.passes.schedule_kernels import ScheduleKernels
 from neo_magics.compiler.schedules import RULES
 from neo_magics.runtime.arrays import aligned_empty, to_tensor

@@ -8,7 +8,8 @@ import tvm
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
-from neo_magics.compiler.passes.keep_on_stack import LARGEST, register_pipeline
+from neo_magics.compiler.lowering import register_pipeline
+from neo_magics.compiler.passes.keep_on_stack import LARGEST
 from tests.compiler.models import x86_target
 
 

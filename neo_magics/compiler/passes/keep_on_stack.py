@@ -9,7 +9,6 @@ import tvm
 import tvm_ffi
 from tvm import tirx
 
-PIPELINE = "neo_magics"
 LARGEST = 8 * 1024  # bytes; a tile of sums has at most 2 KB, and threads may have small stacks
 _NOT_IN_WORKSPACE = {"disable_lower_builtin": tirx.IntImm("bool", 1)}  # LowerTVMBuiltin's own key
 
@@ -31,17 +30,6 @@ class KeepOnStack:
                     tvm_ffi.structural_map(func.body, [(tirx.AllocBuffer, _marked)])
                 )
         return updated
-
-
-def register_pipeline() -> str:
-    """TVM's own lowering with this pass in it, under a name that `relax.build` takes."""
-    tvm.tirx.register_tir_pipeline(PIPELINE, _pipeline)
-    return PIPELINE
-
-
-def _pipeline() -> tuple[Any, Any, Any]:
-    lowering, finish_host, finish_device = tvm.tirx.get_tir_pipeline("default")
-    return lowering, lambda: tvm.transform.Sequential([KeepOnStack(), finish_host()]), finish_device
 
 
 def _marked(allocation: Any) -> Any:
