@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import tvm_ffi
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tvm import relax, tirx
+from tvm.s_tir import SBlock
 
 from tests.compiler.models import WIDTHS, Array, constant, kernels, module, random, run, x86_target
 
@@ -62,6 +64,8 @@ GRID = (
     Case((1, 8, 5, 5), 128, padding=0),
     Case((1, 3, 225, 225), 33, stride=2),
     Case((1, 8, 64, 40), 20, stride=2),
+    Case((1, 8, 12, 14), 96, size=3, padding=3),
+    Case((2, 8, 28, 28), 64, size=5, stride=3, padding=1),
 )
 
 
@@ -116,6 +120,21 @@ def test_the_expanded_data_never_leaves_the_kernel() -> None:
     case = Case((1, 16, 12, 12), 96)  # a width that tiles divide: kernels with a tail stay apart
     found = names(lambda x: [case.relax(x)], case.data)
     assert any("conv2d" in name.split("depthwise")[0] for name in found if "depthwise" in name)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_the_expanded_data_is_written_between_the_zeros_at_once(stride: int) -> None:
+    case = Case((1, 16, 12, 12), 96, stride=stride)
+    lowered, _refused = kernels(
+        module(lambda x: [case.relax(x)], (case.data, "float32")), x86_target("x86-64-v3")
+    )
+    padding: list[SBlock] = []
+    for _var, func in lowered.functions_items():
+        if isinstance(func, tirx.PrimFunc):
+            tvm_ffi.structural_walk(func.body, [(SBlock, padding.append)])
+    padding = [block for block in padding if str(block.name_hint).startswith("pad")]
+    assert padding
+    assert not any(block.reads for block in padding)
 
 
 @pytest.mark.parametrize(("rows", "joined"), [(64, True), (61, False)])

@@ -14,6 +14,7 @@ from neo_magics.compiler.kernels.depthwise import DEPTHWISE
 from neo_magics.compiler.kernels.tiles import divisors, register_tile
 from neo_magics.compiler.machine import Machine
 from neo_magics.compiler.schedules import loops
+from neo_magics.compiler.schedules.into_padding import write_into_padding
 from neo_magics.compiler.schedules.loops import Block, Loop
 from neo_magics.compiler.schedules.register_tile import accumulate_at, unroll_and_vectorize
 
@@ -31,7 +32,7 @@ def schedule_depthwise(func: tirx.PrimFunc, machine: Machine) -> Schedule | None
     share what they load; the epilogue is computed on it before it is stored. The padded copy is made strip
     by strip in the first cache. Where the kernel begins with the 1×1 convolution that makes its data (the
     inverted residual of MobileNetV2), a piece is a strip of rows of some blocks of channels: it is
-    expanded, padded and filtered in the second cache, and never goes to memory.
+    expanded, between zeros, and filtered in the second cache, and never goes to memory.
     """
     sch = Schedule(tvm.IRModule({"main": func}))
     filtered = loops.find_annotated(sch, KERNEL, DEPTHWISE)
@@ -66,6 +67,7 @@ def schedule_depthwise(func: tirx.PrimFunc, machine: Machine) -> Schedule | None
         sch.vectorize(sch.get_loops(block)[-1])
     if expanded is not None:
         _expand(sch, expansion, expanded, place, tile)
+        return write_into_padding(sch, padding[0])
     return sch
 
 
