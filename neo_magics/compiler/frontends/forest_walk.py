@@ -62,18 +62,29 @@ class Walks:
         )
 
     def nodes(self) -> list[Array]:
-        """Slot, threshold, left child, leaf of each node; root of each tree; greatest depth of each four."""
+        """Record and leaf of each node; root of each tree; greatest depth of each eight."""
         padding = -len(self.root) % TREES
         root = np.array([*self.root, *[self.root[-1]] * padding], np.int32)
         depth = np.array([*self.depth, *[0] * padding], np.int32)
-        tables = [np.concatenate(part) for part in (self.slot, self.threshold, self.left, self.leaf)]
-        return [*tables, root, depth.reshape(-1, TREES).max(1)]
+        slot, threshold, left = map(np.concatenate, (self.slot, self.threshold, self.left))
+        return [
+            _records(slot, threshold, left),
+            np.concatenate(self.leaf),
+            root,
+            depth.reshape(-1, TREES).max(1),
+        ]
 
     def ends(self, forest: Forest) -> list[Array]:
         """The column of each tree, the values of all leaves, and what the sums begin with."""
         columns = np.array([tree.column for tree in forest.trees], np.int32)
         values = np.concatenate(self.value).astype(forest.value)
         return [columns, values, forest.base.astype(forest.value)]
+
+
+def _records(slot: Array, threshold: Array, left: Array) -> Array:
+    """`tree_frame.Nodes.node`, int64 [nodes, 2]."""
+    bits = threshold.view(f"uint{8 * threshold.itemsize}").astype(np.uint64).view(np.int64)
+    return np.stack([bits, slot.astype(np.int64) << 32 | left], axis=1)
 
 
 def _breadth_first(tree: Tree) -> tuple[Array, Array, int]:

@@ -30,8 +30,8 @@ from neo_magics.compiler.kernels.tree_frame import (
     Nodes,
     Slots,
     block_rows,
+    few_rows,
     read_rows,
-    walk_few,
     write_rows,
 )
 
@@ -83,9 +83,7 @@ def bits_kernel(sizes: BitShape) -> Any:
         first: T.Buffer((words + 1,), "int32"),
         first_leaf: T.Buffer((words,), "int32"),
         word: T.Buffer((shape.trees + 1,), "int32"),
-        slot: T.Buffer((shape.nodes,), "int32"),
-        threshold: T.Buffer((shape.nodes,), shape.key),
-        left: T.Buffer((shape.nodes,), "int32"),
+        node: T.Buffer((shape.nodes, 2), "int64"),
         leaf: T.Buffer((shape.nodes,), "int32"),
         root: T.Buffer((shape.groups * TREES,), "int32"),
         deepest: T.Buffer((shape.groups,), "int32"),
@@ -99,10 +97,10 @@ def bits_kernel(sizes: BitShape) -> Any:
         x = T.match_buffer(px, (n, shape.features), shape.data)
         out = T.match_buffer(pout, (n, shape.columns), shape.value)
         slots, leaves = Slots(feature, missing), Leaves(column, value, base)
-        nodes = Nodes(slot, threshold, left, leaf, root, deepest)
+        nodes = Nodes(node, leaf, root, deepest)
         parts = Words(asked_slot, asked_threshold, mask, first, first_leaf, word)
         if n <= FEW:
-            _walk(x, out, n, slots, nodes, leaves, shape)
+            few_rows(x, out, T.int64(0), n, slots, nodes, leaves, shape)
         elif n <= TOGETHER:
             _block(x, out, T.int64(0), n, slots, parts, leaves, shape)
         else:
@@ -112,16 +110,6 @@ def bits_kernel(sizes: BitShape) -> Any:
                 _block(x, out, block * size, rows, slots, parts, leaves, shape)
 
     return forest
-
-
-@T.macro
-def _walk(x, out, count, slots, nodes, leaves, shape):
-    seen = T.alloc_buffer((shape.slots * ROWS,), shape.key, scope="local")
-    total = T.alloc_buffer((shape.columns * ROWS,), shape.value, scope="local")
-    at = T.alloc_buffer((TREES,), "int32", scope="local")
-    read_rows(x, slots, leaves, seen, total, 0, count, shape)
-    walk_few(at, nodes, leaves, seen, total, count, shape)
-    write_rows(out, total, 0, count, shape)
 
 
 @T.macro
@@ -170,5 +158,5 @@ def _block(x, out, first, rows, slots, words, leaves, shape):
             else:
                 _ask(bits, found, seen, words, w, 1)
         for r in T.serial(count):
-            shape.add_leaf(total, leaves, t, found[r], r, shape.columns)
+            shape.add_leaf(total, leaves, t, found[r], r, ROWS, shape.columns)
     write_rows(out, total, first, count, shape)

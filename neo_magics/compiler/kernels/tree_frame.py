@@ -8,8 +8,9 @@ missing value counts as, so that a node needs no test for NaN.
 A step of a walk is three loads, a comparison and an addition, without a branch: the right child stands behind
 the left one, and a leaf, whose threshold nothing exceeds, leads to itself, so that every row takes as many
 steps as the tree is deep. (The flat self-looping layout is that of Asadi, Lin and de Vries, "Runtime
-Optimizations for Tree-Based Machine Learning Models".) Several walks go side by side, since one only waits
-for its loads: eight rows through one tree, or one row through four trees.
+Optimizations for Tree-Based Machine Learning Models".) A node is one record of 16 bytes, so that a step meets
+one line of the cache. Several walks go side by side, since one only waits for its loads: eight rows through
+one tree, or one row through eight trees.
 
 The sums add the trees in the order of the model, so that they round as the library's own do.
 """
@@ -23,7 +24,7 @@ from tvm.script import tirx as T
 
 ROWS = 64  # of a block at most: its slots and the nodes of a tree fit the first cache together
 WALKS = 8  # rows side by side
-TREES = 4  # side by side
+TREES = 8  # side by side
 # LLVM would make vectors of the walks and gather their values, at half the speed; not through this.
 FENCE = "llvm.arithmetic.fence"
 
@@ -49,7 +50,7 @@ class ForestShape:
 
     @property
     def groups(self) -> int:
-        """How often four trees are walked side by side."""
+        """How often eight trees are walked side by side."""
         return -(-self.trees // TREES)
 
     @property
@@ -64,7 +65,7 @@ class ForestShape:
 
     @property
     def add_leaf(self) -> Any:
-        """The macro that adds a leaf, by its number, of a tree to the sums of a row."""
+        """The macro that adds a leaf, by its number, of a tree to the sums of a row, which are `apart`."""
         return _add_row if self.vectors else _add_number
 
     @property
@@ -83,11 +84,12 @@ class Slots(NamedTuple):
 
 
 class Nodes(NamedTuple):
-    """Buffers of what is walked: over nodes, the last two over trees (in whole fours) and fours of them."""
+    """Buffers of what is walked: over nodes, the last two over trees (in whole eights) and eights of them.
 
-    slot: Any
-    threshold: Any
-    left: Any
+    A node is two words of 64 bits: the bits of its threshold, and its slot above its left child.
+    """
+
+    node: Any
     leaf: Any
     root: Any
     deepest: Any
@@ -99,6 +101,28 @@ class Leaves(NamedTuple):
     column: Any
     value: Any
     base: Any
+
+
+def _threshold(bits: Any, key: str) -> Any:
+    """The number of dtype `key` whose bits are the lowest of an int64."""
+    from tvm import tirx
+
+    return tirx.reinterpret(key, bits if key == "float64" else tirx.Cast("int32", bits))
+
+
+def _key(given: Any, missing: Any, shape: ForestShape) -> Any:
+    """What a slot holds for a row whose feature is `given`."""
+    from tvm import tirx
+
+    key = tirx.Cast(shape.key, given)
+    return tirx.if_then_else(tirx.isnan(key), missing, tirx.min(key, shape.largest))
+
+
+def _place(word: Any, wide: int) -> Any:
+    """Where the slot of a node's second word begins, among slots of `wide` rows each."""
+    from tvm import tirx
+
+    return tirx.shift_right(word, tirx.const(32 + (ROWS // wide).bit_length() - 1, "int64"))
 
 
 def blocks_of(rows: Any) -> Any:
@@ -117,8 +141,7 @@ def read_rows(x, slots, leaves, seen, total, first, count, shape):
     """The slots of `count` rows from row `first` on, and their sums' beginning."""
     for r in T.serial(count):
         for s in T.serial(shape.slots):
-            given = T.Cast(shape.key, x[first + r, slots.feature[s]])
-            seen[s * ROWS + r] = T.if_then_else(T.isnan(given), slots.missing[s], T.min(given, shape.largest))
+            seen[s * ROWS + r] = _key(x[first + r, slots.feature[s]], slots.missing[s], shape)
         for c in T.serial(shape.columns):
             total[r * shape.strides[0] + c * shape.strides[1]] = leaves.base[c]
 
@@ -131,36 +154,50 @@ def write_rows(out, total, first, count, shape):
 
 
 @T.macro
-def steps(at, depth, nodes, seen, row, apart, lanes):
-    """`depth` steps of `lanes` walks side by side; `apart` is 1 where each has a row of its own, else 0."""
+def steps(at, depth, nodes, seen, row, apart, wide, lanes):
+    """`depth` steps of `lanes` walks side by side, in rows from `row` on that are `apart` (0: one row).
+
+    `seen` holds `wide` rows.
+    """
     for _step in T.serial(depth):
         for lane in T.unroll(lanes):
-            at[lane] = nodes.left[at[lane]] + T.Cast(
+            at[lane] = T.Cast("int32", nodes.node[at[lane], 1]) + T.Cast(
                 "int32",
-                T.call_llvm_pure_intrin(seen.dtype, FENCE, seen[nodes.slot[at[lane]] + row + lane * apart])
-                > T.call_llvm_pure_intrin(seen.dtype, FENCE, nodes.threshold[at[lane]]),
+                T.call_llvm_pure_intrin(
+                    seen.dtype, FENCE, seen[_place(nodes.node[at[lane], 1], wide) + row + lane * apart]
+                )
+                > T.call_llvm_pure_intrin(seen.dtype, FENCE, _threshold(nodes.node[at[lane], 0], seen.dtype)),
             )
 
 
 @T.macro
-def walk_few(at, nodes, leaves, seen, total, count, shape):
-    """Each row through four trees at once."""
+def few_rows(x, out, first, count, slots, nodes, leaves, shape):
+    """One row after the other, through eight trees at once; its slots and sums lie close together."""
+    seen = T.alloc_buffer((shape.slots,), shape.key, scope="local")
+    total = T.alloc_buffer((shape.columns,), shape.value, scope="local")
+    at = T.alloc_buffer((TREES,), "int32", scope="local")
     for r in T.serial(count):
+        for s in T.serial(shape.slots):
+            seen[s] = _key(x[first + r, slots.feature[s]], slots.missing[s], shape)
+        for c in T.serial(shape.columns):
+            total[c] = leaves.base[c]
         for g in T.serial(shape.groups):
             for lane in T.unroll(TREES):
                 at[lane] = nodes.root[g * TREES + lane]
-            steps(at, nodes.deepest[g], nodes, seen, r, 0, TREES)
+            steps(at, nodes.deepest[g], nodes, seen, 0, 0, 1, TREES)
             for lane in T.unroll(TREES):
                 if g * TREES + lane < shape.trees:
-                    shape.add_leaf(total, leaves, g * TREES + lane, nodes.leaf[at[lane]], r, shape.columns)
+                    shape.add_leaf(total, leaves, g * TREES + lane, nodes.leaf[at[lane]], 0, 1, shape.columns)
+        for c in T.serial(shape.columns):
+            out[first + r, c] = total[c]
 
 
 @T.macro
-def _add_number(total, leaves, tree, leaf, row, _columns):
-    total[leaves.column[tree] * ROWS + row] = total[leaves.column[tree] * ROWS + row] + leaves.value[leaf]
+def _add_number(total, leaves, tree, leaf, row, apart, _columns):
+    total[leaves.column[tree] * apart + row] = total[leaves.column[tree] * apart + row] + leaves.value[leaf]
 
 
 @T.macro
-def _add_row(total, leaves, _tree, leaf, row, columns):
+def _add_row(total, leaves, _tree, leaf, row, _apart, columns):
     for c in T.serial(columns):
         total[row * columns + c] = total[row * columns + c] + leaves.value[leaf, c]

@@ -22,9 +22,9 @@ from neo_magics.compiler.kernels.tree_frame import (
     Nodes,
     Slots,
     block_rows,
+    few_rows,
     read_rows,
     steps,
-    walk_few,
     write_rows,
 )
 
@@ -34,9 +34,9 @@ TOGETHER = 2 * WALKS  # rows that one thread takes alone: waking another costs m
 def forest_kernel(shape: ForestShape) -> Any:
     """The PrimFunc (rows, features) → (rows, columns) for any number of rows.
 
-    Its parameters: x; feature and missing of each slot; slot, threshold, left child and number of the leaf of
-    each node; the root of each tree, the last one again until they are a multiple of four; the greatest
-    depth of each four trees; depth and column of each tree; the leaves' values; base; out.
+    Its parameters: x; feature and missing of each slot; each node, as `Nodes` says, and the number of its
+    leaf; the root of each tree, the last one again until they are a multiple of eight; the greatest depth of
+    each eight trees; depth and column of each tree; the leaves' values; base; out.
     """
 
     @T.prim_func(s_tir=True, private=True)
@@ -44,9 +44,7 @@ def forest_kernel(shape: ForestShape) -> Any:
         px: T.handle,
         feature: T.Buffer((shape.slots,), "int32"),
         missing: T.Buffer((shape.slots,), shape.key),
-        slot: T.Buffer((shape.nodes,), "int32"),
-        threshold: T.Buffer((shape.nodes,), shape.key),
-        left: T.Buffer((shape.nodes,), "int32"),
+        node: T.Buffer((shape.nodes, 2), "int64"),
         leaf: T.Buffer((shape.nodes,), "int32"),
         root: T.Buffer((shape.groups * TREES,), "int32"),
         deepest: T.Buffer((shape.groups,), "int32"),
@@ -61,7 +59,7 @@ def forest_kernel(shape: ForestShape) -> Any:
         x = T.match_buffer(px, (n, shape.features), shape.data)
         out = T.match_buffer(pout, (n, shape.columns), shape.value)
         slots, leaves = Slots(feature, missing), Leaves(column, value, base)
-        nodes = Nodes(slot, threshold, left, leaf, root, deepest)
+        nodes = Nodes(node, leaf, root, deepest)
         if n <= TOGETHER:
             _block(x, out, T.int64(0), n, slots, nodes, depth, leaves, shape)
         else:
@@ -78,25 +76,30 @@ def _walk(at, root, depth, nodes, seen, row, lanes):
     """From the root of a tree to the leaves of `lanes` rows."""
     for lane in T.unroll(lanes):
         at[lane] = root
-    steps(at, depth, nodes, seen, row, 1, lanes)
+    steps(at, depth, nodes, seen, row, 1, ROWS, lanes)
+
+
+@T.macro
+def _many_rows(x, out, first, count, slots, nodes, depth, leaves, shape):
+    seen = T.alloc_buffer((shape.slots * ROWS,), shape.key, scope="local")
+    total = T.alloc_buffer((shape.columns * ROWS,), shape.value, scope="local")
+    at = T.alloc_buffer((WALKS,), "int32", scope="local")
+    read_rows(x, slots, leaves, seen, total, first, count, shape)
+    for t in T.serial(shape.trees):
+        for g in T.serial(count // WALKS):
+            _walk(at, nodes.root[t], depth[t], nodes, seen, g * WALKS, WALKS)
+            for lane in T.unroll(WALKS):
+                shape.add_leaf(total, leaves, t, nodes.leaf[at[lane]], g * WALKS + lane, ROWS, shape.columns)
+        for tail in T.serial(count % WALKS):
+            _walk(at, nodes.root[t], depth[t], nodes, seen, count - 1 - tail, 1)
+            shape.add_leaf(total, leaves, t, nodes.leaf[at[0]], count - 1 - tail, ROWS, shape.columns)
+    write_rows(out, total, first, count, shape)
 
 
 @T.macro
 def _block(x, out, first, rows, slots, nodes, depth, leaves, shape):
-    seen = T.alloc_buffer((shape.slots * ROWS,), shape.key, scope="local")
-    total = T.alloc_buffer((shape.columns * ROWS,), shape.value, scope="local")
-    at = T.alloc_buffer((WALKS,), "int32", scope="local")
     count: T.int64 = rows
-    read_rows(x, slots, leaves, seen, total, first, count, shape)
     if count < WALKS:
-        walk_few(at, nodes, leaves, seen, total, count, shape)
+        few_rows(x, out, first, count, slots, nodes, leaves, shape)
     else:
-        for t in T.serial(shape.trees):
-            for g in T.serial(count // WALKS):
-                _walk(at, nodes.root[t], depth[t], nodes, seen, g * WALKS, WALKS)
-                for lane in T.unroll(WALKS):
-                    shape.add_leaf(total, leaves, t, nodes.leaf[at[lane]], g * WALKS + lane, shape.columns)
-            for tail in T.serial(count % WALKS):
-                _walk(at, nodes.root[t], depth[t], nodes, seen, count - 1 - tail, 1)
-                shape.add_leaf(total, leaves, t, nodes.leaf[at[0]], count - 1 - tail, shape.columns)
-    write_rows(out, total, first, count, shape)
+        _many_rows(x, out, first, count, slots, nodes, depth, leaves, shape)
