@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import tvm
-from tvm import s_tir
+from tvm import s_tir, tirx
 
 from neo_magics.compiler.passes.keep_on_stack import KeepOnStack
 from neo_magics.compiler.passes.keep_quotients import KeepQuotients
+from neo_magics.compiler.passes.wake_for_much import WakeForMuch
 
 PIPELINE = "neo_magics"
 
@@ -27,8 +28,9 @@ def _pipeline() -> tuple[Any, Any, Any]:
         s_tir.transform.PlanAndUpdateBufferAllocationLocation(),
         s_tir.transform.ConvertBlocksToOpaque(),
     ]
+    lowered = [WakeForMuch(), tirx.transform.ConvertSSA(), KeepOnStack()]
     return (
         tvm.transform.Sequential([*opaque, KeepQuotients(), lowering]),
-        lambda: tvm.transform.Sequential([KeepOnStack(), finish_host()]),
+        lambda: tvm.transform.Sequential([*lowered, finish_host()]),
         finish_device,
     )
