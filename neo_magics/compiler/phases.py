@@ -15,6 +15,7 @@ from neo_magics.compiler.passes.fill_lanes import FillLanes
 from neo_magics.compiler.passes.flatten_rows import FlattenRows
 from neo_magics.compiler.passes.fold_batch_norm import FoldBatchNorm
 from neo_magics.compiler.passes.fold_constants import FoldConstants
+from neo_magics.compiler.passes.frames_as_images import FramesAsImages
 from neo_magics.compiler.passes.fuse_attention import FuseAttention
 from neo_magics.compiler.passes.fuse_depthwise import FuseDepthwise
 from neo_magics.compiler.passes.fuse_scale import FuseScale
@@ -30,6 +31,7 @@ from neo_magics.compiler.passes.narrow_operand import Range
 from neo_magics.compiler.passes.one_row_images import OneRowImages
 from neo_magics.compiler.passes.order_floats import OrderFloats
 from neo_magics.compiler.passes.order_pooling import OrderPooling
+from neo_magics.compiler.passes.pack_batch_matmuls import PackBatchMatmuls
 from neo_magics.compiler.passes.pack_convolutions import PackConvolutions
 from neo_magics.compiler.passes.pack_dot_matmuls import PackDotMatmuls
 from neo_magics.compiler.passes.pack_matmuls import PackMatmuls
@@ -73,8 +75,11 @@ def simplify(target: CpuTarget) -> list[Any]:
         relax.transform.CanonicalizeBindings(),
         ChannelsFirst(),
         relax.transform.CanonicalizeBindings(),
+        FramesAsImages(),
+        relax.transform.CanonicalizeBindings(),
         OneRowImages(),
         relax.transform.CanonicalizeBindings(),
+        relax.transform.DeadCodeElimination(["main"]),  # or a value would seem to have other uses
         AbsorbPadding(),
         FoldBatchNorm(),
         *([] if target.strict else [OrderPooling()]),  # other sums, so other roundings
@@ -101,6 +106,7 @@ def pack(target: CpuTarget, choose: Choose) -> list[Any]:
         PackConvolutions(target.machine, strict=target.strict, choose=choose),
         PackDotMatmuls(target.machine),
         PackMatmuls(target.machine, choose),
+        PackBatchMatmuls(target.machine),
         FlattenRows(),
         LowerNorms(target.machine),
         relax.transform.CanonicalizeBindings(),

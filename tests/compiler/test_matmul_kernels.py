@@ -37,7 +37,12 @@ def test_a_grid_of_constant_operands(mcpu: str) -> None:
 
 @pytest.mark.parametrize("mcpu", WIDTHS)
 def test_a_grid_of_computed_operands(mcpu: str) -> None:
-    shapes = [((6, 32, 8), (6, 8, 48)), ((2, 3, 7, 5), (2, 3, 5, 11)), ((1, 4), (4, 1)), ((9, 16), (16, 127))]
+    shapes = [
+        ((6, 32, 8), (6, 8, 48)), ((2, 3, 7, 5), (2, 3, 5, 11)), ((1, 4), (4, 1)), ((9, 16), (16, 127)),
+        ((4, 98, 36), (4, 36, 195)), ((1, 50, 20), (5, 20, 33)), ((2, 3, 9, 24), (24, 40)),
+        ((17, 8), (2, 8, 16)), ((2, 3, 8, 300), (2, 3, 300, 16)), ((2, 1, 6, 8), (1, 3, 8, 32)),
+        ((3, 2, 40), (3, 40, 64)), ((7,), (2, 7, 20)),
+    ]  # fmt: skip
     source = module(
         lambda *xs: [relax.op.matmul(a, b) for a, b in zip(xs[::2], xs[1::2], strict=True)],
         *((shape, "float32") for pair in shapes for shape in pair),
@@ -45,7 +50,44 @@ def test_a_grid_of_computed_operands(mcpu: str) -> None:
     arrays = [random(shape, n) for n, pair in enumerate(shapes) for shape in pair]
     outputs = run(source, arrays, x86_target(mcpu))
     for a, b, got in zip(arrays[::2], arrays[1::2], outputs, strict=True):
-        np.testing.assert_allclose(got, a @ b, atol=1e-5)
+        np.testing.assert_allclose(got, a @ b, atol=5e-5, err_msg=f"{a.shape} {b.shape}")
+
+
+def test_a_product_of_computed_matrices_is_packed_with_its_transpose_and_epilogue() -> None:
+    def scores(q: relax.Var, k: relax.Var) -> list[relax.Expr]:
+        product = relax.op.matmul(q, relax.op.permute_dims(k, [0, 1, 3, 2]))
+        return [relax.op.nn.relu(relax.op.add(product, relax.op.strided_slice(q, [3], [0], [1])))]
+
+    q, k = random((2, 3, 30, 20)), random((2, 3, 45, 20), 1)
+    source = module(scores, (q.shape, "float32"), (k.shape, "float32"))
+    [got] = run(source, [q, k], x86_target())
+    np.testing.assert_allclose(got, np.maximum(q @ k.transpose(0, 1, 3, 2) + q[..., :1], 0), atol=1e-5)
+    lowered, refused = kernels(source, x86_target())
+    names = {var.name_hint for var, func in lowered.functions_items() if isinstance(func, tirx.PrimFunc)}
+    assert refused == []
+    assert any("transpose" in name and "pack_panels" in name for name in names)
+    assert any("batch_matmul" in name and "relu" in name for name in names)
+
+
+def test_batches_and_rows_of_computed_matrices_may_be_free() -> None:
+    batch, rows = tirx.Var("b", "int64"), tirx.Var("n", "int64")
+    source = module(
+        lambda x, y, z: [relax.op.matmul(x, y), relax.op.matmul(x, z)],
+        ((batch, rows, 12), "float32"), ((batch, 12, 21), "float32"), ((12, 40), "float32"),
+    )  # fmt: skip
+    x, y, z = random((3, 5, 12)), random((3, 12, 21), 1), random((12, 40), 2)
+    for got, right in zip(run(source, [x, y, z], x86_target()), (y, z), strict=True):
+        np.testing.assert_allclose(got, x @ right, atol=1e-5)
+
+
+def test_constants_of_several_matrices_are_packed_when_compiling() -> None:
+    weight = constant((6, 24, 40))
+    source = module(lambda x: [relax.op.matmul(x, weight)], ((6, 10, 24), "float32"))
+    x = random((6, 10, 24))
+    [got] = run(source, [x], x86_target())
+    np.testing.assert_allclose(got, x @ weight.value.numpy(), atol=1e-5)
+    lowered, _refused = kernels(source, x86_target())
+    assert not any("pack_panels" in var.name_hint for var in lowered.get_global_vars())
 
 
 @pytest.mark.parametrize("mcpu", WIDTHS)

@@ -67,6 +67,21 @@ class Gated(nn.Module):
         return x[..., 1:] + own[..., :-1] + skip[:, :, 1:]
 
 
+class Speech(nn.Module):
+    """Group and instance norm along a sequence, and the largest of it: the ends of two speech models."""
+
+    def __init__(self, channels: int, groups: int) -> None:
+        super().__init__()
+        self.first = nn.Sequential(
+            nn.Conv1d(3, channels, 5, 2, bias=False), nn.GroupNorm(groups, channels), nn.GELU()
+        )
+        self.second = nn.Sequential(nn.Conv1d(channels, 48, 3), nn.InstanceNorm1d(48, affine=True), nn.ReLU())
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        y = self.second(self.first(x))
+        return y.max(2)[0], y.amin(2, keepdim=True), y.sum(-1)
+
+
 def upward() -> nn.Module:
     """A transposed convolution between two others, and a length that is no whole number of vectors."""
     return nn.Sequential(
@@ -103,12 +118,28 @@ def shuffled(model: nn.Module) -> nn.Module:
         (upward(), (3, 20, 45)),
         (nn.Sequential(nn.Conv1d(3, 32, 1), Gated(32, 4), Gated(32, 1)), (1, 3, 50)),
         (nn.Sequential(nn.Conv1d(3, 12, 1), Gated(12, 7)), (2, 3, 33)),
+        (Speech(64, 64), (1, 3, 90)),
+        (Speech(24, 4), (2, 3, 51)),
         (raised(16, 8, 4), (1, 8, 19)),
         (raised(3, 3, 1, 1), (2, 8, 13)),
         (raised(5, 1, 2), (1, 8, 10)),
         (raised(4, 2, 1, 0, 4), (1, 8, 11)),
     ],
-    ids=["sound", "column", "upward", "gated", "narrow gates", "by 8", "by 3", "by 1", "groups"],
+    ids=(
+        [
+            "sound",
+            "column",
+            "upward",
+            "gated",
+            "narrow gates",
+            "speech",
+            "short speech",
+            "by 8",
+            "by 3",
+            "by 1",
+            "groups",
+        ]
+    ),
 )
 def test_they_compute_what_pytorch_does(model: nn.Module, shape: tuple[int, ...], tmp_path: Path) -> None:
     x = torch.randn(shape)
@@ -127,6 +158,11 @@ def test_their_convolutions_are_packed_and_nothing_lies_between(tmp_path: Path) 
     folder = build(shuffled(model), (torch.randn(1, 32, 64),), tmp_path, HERE, mcpu="native")
     rules = [kernel.rule for kernel in KernelTable.read(folder).kernels]
     assert sorted(rules) == ["any", "packed convolution", "packed convolution"]  # "any" unpacks
+
+
+def test_norms_and_maxima_of_a_sequence_stay_packed(tmp_path: Path) -> None:
+    folder = build(Speech(64, 64).eval(), (torch.randn(1, 3, 90),), tmp_path, HERE, mcpu="native")
+    assert not any("unpack" in kernel.name for kernel in KernelTable.read(folder).kernels)
 
 
 def test_transposed_convolutions_take_the_kernel_of_images(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ def decomposition_table(program: Any) -> dict[Any, Callable[..., Any]]:
     table.update(
         {
             aten.var_mean.correction: _var_mean,
+            aten.max.dim: _max_dim,  # which TVM's importer sorts for
             aten.min.dim: _min_dim,
             aten.exp2.default: _exp2,
             aten.hypot.default: _hypot,
@@ -61,7 +62,21 @@ def _var_mean(x: Any, dim: Any = None, *, correction: Any = None, keepdim: bool 
     return variance, x.mean(axes, keepdim)
 
 
+def _int64() -> Any:
+    import torch
+
+    return torch.int64
+
+
+def _max_dim(x: Any, dim: int, keepdim: bool = False) -> Any:
+    if x.dim() == 0:
+        return x.clone(), x.new_zeros((), dtype=_int64())
+    return x.amax(dim, keepdim), x.argmax(dim, keepdim)
+
+
 def _min_dim(x: Any, dim: int, keepdim: bool = False) -> Any:
+    if x.dim() == 0:
+        return x.clone(), x.new_zeros((), dtype=_int64())
     return x.amin(dim, keepdim), x.argmin(dim, keepdim)
 
 

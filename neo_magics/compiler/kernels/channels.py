@@ -16,13 +16,15 @@ SCALE = "scale"
 
 
 def scale_channels(image: Any, gate: Any) -> Any:
-    """image · gate, one factor per channel.
+    """image · gate, one factor per channel; a gate may be one for all images.
 
     A kernel of its own, so that what computes the gate is not repeated for each pixel.
     """
 
+    one = isinstance(gate.shape[0], int | tirx.IntImm) and int(gate.shape[0]) == 1
+
     def element(n: Any, c: Any, y: Any, x: Any, v: Any) -> Any:
-        return image[n, c, y, x, v] * gate[n, c, 0, 0, v]
+        return image[n, c, y, x, v] * gate[0 if one else n, c, 0, 0, v]
 
     return te.compute(image.shape, element, "scaled", attrs={KERNEL: SCALE})
 

@@ -22,6 +22,7 @@ UNARY = (
 )  # fmt: skip
 BINARY = ("add", "subtract", "multiply", "divide", "power", "maximum", "minimum")
 COMPARISONS = ("less", "less_equal", "greater", "greater_equal", "equal", "not_equal")
+REDUCTIONS = ("mean", "sum", "max", "min")
 Array = np.ndarray[Any, Any]
 
 

@@ -143,7 +143,7 @@ def _resize(mover: _Mover, call: Any) -> Any | None:
 
 _MOVES: dict[str, Callable[[_Mover, Any], Any | None]] = {
     **dict.fromkeys((*calls.UNARY, *calls.BINARY, *calls.COMPARISONS, "where"), _elementwise),
-    **dict.fromkeys(("mean", "sum", "max", "min"), _reduction),
+    **dict.fromkeys(calls.REDUCTIONS, _reduction),
     **dict.fromkeys(("nn.max_pool2d", "nn.avg_pool2d"), _pooling),
     "concat": _concat,
     "nn.pad": _pad,

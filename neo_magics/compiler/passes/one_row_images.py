@@ -146,6 +146,33 @@ def _cut(rower: _Rower, call: Any) -> Any | None:
     return relax.op.strided_slice(row, [_AXES[rank][axis % rank] for axis in axes], *places)
 
 
+def _reduced(rower: _Rower, call: Any) -> Any | None:
+    """Over the whole length, as over the image."""
+    row, axes = rower.row(call.args[0]), call.attrs.axis
+    rank = len(calls.shape_of(call.args[0]) or ())
+    if row is None or axes is None:
+        return None
+    places = {axis % rank for axis in calls.numbers(axes)}
+    if places not in ({2}, {2, 3}) or (rank == 3 and 3 in places):
+        return None
+    operator = getattr(relax.op, calls.name_of(call).removeprefix("relax."))
+    return operator(row, [2, 3], keepdims=True)
+
+
+def _normed(rower: _Rower, call: Any) -> Any | None:
+    """Group and instance norm with constants, over the whole length; a batch of one may be among the axes."""
+    row, shape, attrs = rower.row(call.args[0]), calls.shape_of(call) or (), call.attrs
+    if row is None or len(shape) != 3 or int(attrs.channel_axis) != 1:
+        return None
+    axes = {axis % 3 for axis in calls.numbers(attrs.axes)} - ({0} if shape[0] == 1 else set())
+    if axes != {2}:
+        return None
+    options: dict[str, Any] = {"epsilon": float(attrs.epsilon), "center": attrs.center, "scale": attrs.scale}
+    groups = {"num_groups": int(attrs.num_groups)} if calls.name_of(call) == "relax.nn.group_norm" else {}
+    operator = relax.op.nn.group_norm if groups else relax.op.nn.instance_norm
+    return operator(row, *call.args[1:3], **groups, channel_axis=1, axes=[2, 3], **options)
+
+
 def _row_weight(call: Any) -> Any | None:
     """The constant weight [.., .., K] or [.., .., K, 1] as [.., .., 1, K]; None where it is not one."""
     weight = calls.constant(call.args[1])
@@ -209,6 +236,9 @@ def _expanded(rower: _Rower, call: Any) -> Any | None:
 
 _MOVES: dict[str, Callable[[_Rower, Any], Any | None]] = {
     **dict.fromkeys((*calls.UNARY, *calls.BINARY, *calls.COMPARISONS, "where"), _elementwise),
+    **dict.fromkeys(calls.REDUCTIONS, _reduced),
+    "nn.group_norm": _normed,
+    "nn.instance_norm": _normed,
     "concat": _concat,
     "nn.pad": _pad,
     "strided_slice": _cut,

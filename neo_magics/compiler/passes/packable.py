@@ -139,13 +139,14 @@ def pooling(operator: Callable[..., Any], *names: str) -> Rewrite:
     return rewrite
 
 
-def mean(packer: Packer, call: Any) -> Any | None:
-    """The mean over height and width, as global pooling."""
+def over_the_image(packer: Packer, call: Any) -> Any | None:
+    """The mean, sum or an extreme over height and width."""
     data = packer.packed(call.args[0])
     axes = call.attrs.axis
     if data is None or axes is None or sorted(axis % 4 for axis in calls.numbers(axes)) != [2, 3]:
         return None
-    kept = packer.keep(relax.op.mean(data, [2, 3], keepdims=True), channels_of(call))
+    operator = getattr(relax.op, calls.name_of(call).removeprefix("relax."))
+    kept = packer.keep(operator(data, [2, 3], keepdims=True), channels_of(call))
     shape = calls.shape_of(call)
     return kept if call.attrs.keepdims else relax.op.reshape(kept, list(shape or ()))
 
@@ -163,7 +164,7 @@ REWRITES: dict[str, Rewrite] = {
     "relax.nn.max_pool2d": pooling(relax.op.nn.max_pool2d, *_POOL),
     "relax.nn.avg_pool2d": pooling(relax.op.nn.avg_pool2d, *_POOL),
     "relax.nn.adaptive_avg_pool2d": pooling(relax.op.nn.adaptive_avg_pool2d, "output_size"),
-    "relax.mean": mean,
+    **dict.fromkeys((f"relax.{name}" for name in calls.REDUCTIONS), over_the_image),
     "relax.nn.instance_norm": instance_norm,
     "relax.nn.group_norm": group_norm,
 }

@@ -91,19 +91,19 @@ def _channels_of_type(tensor: Any) -> int:
 
 
 def pad(packer: Packer, call: Any) -> Any | None:
-    """A border around the image."""
+    """A border around the image, or more images."""
     data = packer.packed(call.args[0])
     widths = calls.numbers(call.attrs.pad_width)
-    if data is None or len(widths) != 8 or any(widths[:4]) or min(widths) < 0 or not _is_image(call):
+    if data is None or len(widths) != 8 or any(widths[2:4]) or min(widths) < 0 or not _is_image(call):
         return None
     value = float(call.attrs.pad_value)
     return packer.keep(relax.op.nn.pad(data, [*widths, 0, 0], call.attrs.pad_mode, value), _channels(call))
 
 
 def take(packer: Packer, call: Any) -> Any | None:
-    """Rows or columns by their numbers: resizing to the nearest, for one."""
+    """Rows or columns by their numbers: resizing to the nearest, for one; or images."""
     data, axis = packer.packed(call.args[0]), call.attrs.axis
-    if data is None or axis is None or int(axis) % 4 not in (2, 3) or not _is_image(call):
+    if data is None or axis is None or int(axis) % 4 == 1 or not _is_image(call):
         return None
     return packer.keep(tvm.ir.Call(call.op, [data, call.args[1]], call.attrs), _channels(call))
 

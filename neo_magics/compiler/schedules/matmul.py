@@ -23,7 +23,7 @@ WORTH_THREADS = 64 * 1024  # multiply-adds, in vectors; below, one thread is don
 
 
 def schedule_packed_matmul(func: tirx.PrimFunc, machine: Machine) -> Schedule | None:
-    """Matches kernels.matmul: [M, K] × [N/panel, K, panel] with an element-wise epilogue.
+    """Matches kernels.matmul: [M, K] × [N/panel, K, panel] with an element-wise epilogue, or a batch of them.
 
     rows × panel sums stay in registers over the whole of K, for one panel after the other, so that the panel
     stays in the second-level cache over all rows (the loop order of GotoBLAS, Goto and van de Geijn 2008).
@@ -38,25 +38,27 @@ def schedule_packed_matmul(func: tirx.PrimFunc, machine: Machine) -> Schedule | 
     loops.inline_into_consumers(sch)
     operations = loops.work(sch, product)
     out = loops.sole_consumer(sch, product)
+    batch = sch.get_loops(product)[:-4]
     ways = _ways(loops.extent(sch, sch.get_loops(product)[-1]), rows * panel // machine.lanes)
-    if ways > 1 and (operations < WORTH_THREADS or _is_one_tile(sch, product, rows)):
+    if ways > 1 and not batch and (operations < WORTH_THREADS or _is_one_tile(sch, product, rows)):
         return _split_over_depth(sch, product, out, ways, machine)
-    panels, row, column, depth = sch.get_loops(product)
+    panels, row, column, depth = sch.get_loops(product)[-4:]
     tiles, row_in = sch.split(row, [None, rows])
     count = loops.extent(sch, tiles)
     vectors, lane = sch.split(column, [None, machine.lanes])
     sch.reorder(panels, tiles, depth, row_in, vectors, lane)
     unroll_and_vectorize(sch, [row_in, vectors, lane])
     sch.reverse_compute_at(out, tiles, preserve_unit_loops=True)
-    schedule_epilogue(sch, out, sch.get_loops(out)[2:], machine)
+    schedule_epilogue(sch, out, sch.get_loops(out)[len(batch) + 2 :], machine)
     counts = [loops.extent(sch, panels), count]
-    place = sch.fuse(panels, tiles)
+    place = sch.fuse(*batch, panels, tiles)
     if operations >= WORTH_THREADS:
         sch.parallel(place)
     init = sch.decompose_reduction(product, depth)
     unroll_and_vectorize(sch, sch.get_loops(init)[-3:])
     sch.set_scope(product, 0, "local")
-    if operations < WORTH_THREADS or count in (None, 1):  # with one tile nothing but memory counts
+    # With one tile nothing but memory counts; with a batch the panels were just written, and are near.
+    if operations < WORTH_THREADS or count in (None, 1) or batch:
         return sch
     slab, turn = places(sch, counts, place, [])
     return prefetch_slabs(sch, product, [depth], [slab], [turn])

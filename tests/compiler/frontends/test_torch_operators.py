@@ -104,6 +104,8 @@ CASES: dict[str, tuple[Function, Tensor]] = {
     "product": (lambda x: x.prod(1), ROWS),
     "any": (lambda x: (x > 1).any(), ROWS),
     "minimum with positions": (lambda x: x.min(1), ROWS),
+    "maximum with positions": (lambda x: (x.max(-1), x.max(0, keepdim=True), x.long().max(1)), ROWS),
+    "maximum of one number": (lambda x: x[0, 0].max(0), ROWS),
     "variance and mean": (lambda x: torch.var_mean(x, 1), ROWS),
     "log sum exp": (lambda x: x.logsumexp(1), ROWS),
     "distances": (lambda x: torch.cdist(x, x[:2]), ROWS),
