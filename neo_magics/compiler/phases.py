@@ -79,7 +79,6 @@ def simplify(target: CpuTarget) -> list[Any]:
         relax.transform.CanonicalizeBindings(),
         OneRowImages(),
         relax.transform.CanonicalizeBindings(),
-        relax.transform.DeadCodeElimination(["main"]),  # or a value would seem to have other uses
         AbsorbPadding(),
         FoldBatchNorm(),
         *([] if target.strict else [OrderPooling()]),  # other sums, so other roundings

@@ -132,3 +132,25 @@ def test_a_result_that_is_resized_is_made_along_rows(
     [got] = run(source, [x.numpy()], x86_target())
     with torch.no_grad():
         np.testing.assert_allclose(got, network(x).numpy(), atol=2e-5, rtol=1e-4)
+
+
+def test_what_grows_and_meets_a_convolution_is_packed_while_it_is_small() -> None:
+    class Head(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.last = nn.Conv2d(48, 8, 1)
+
+        def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+            image = x.transpose(1, 2).reshape(2, 24, 5, 7)
+            return self.last(torch.cat([F.interpolate(image, (11, 13), mode="bilinear"), y], 1))
+
+    torch.manual_seed(0)
+    network = Head().eval()
+    inputs = torch.from_numpy(random((2, 35, 24))), torch.from_numpy(random((2, 24, 11, 13), 1))
+    source = program_to_module(torch.export.export(network, inputs))
+    names = [var.name_hint for var in kernels(source, x86_target())[0].get_global_vars()]
+    assert any("transpose" in name and "pack_channels" in name for name in names)
+    assert not any("mix_rows" in name for name in names)
+    [got] = run(source, [x.numpy() for x in inputs], x86_target())
+    with torch.no_grad():
+        np.testing.assert_allclose(got, network(*inputs).numpy(), atol=2e-5, rtol=1e-4)

@@ -121,11 +121,21 @@ def rewrite_entry(mutator: Any, module: tvm.IRModule) -> tvm.IRModule:
 
 
 class Uses:
-    """How often each variable of a function is used, the result included."""
+    """How often each variable of a function is used by what the result needs, the result included."""
 
     def __init__(self, function: relax.Function) -> None:
         self._count: dict[Any, int] = {}
-        relax.analysis.post_order_visit(function, self._visit)
+        self._add(function.body.body)
+        for block in reversed(function.body.blocks):
+            pure = isinstance(block, relax.DataflowBlock)
+            for binding in reversed(block.bindings):
+                if binding.var in self._count or not pure:
+                    self._add(binding.value)
+
+    def _add(self, value: Any) -> None:
+        if isinstance(value, relax.Var):  # the result, or another name
+            self._count[value] = self._count.get(value, 0) + 1
+        relax.analysis.post_order_visit(value, self._visit)
 
     def once(self, variable: Any) -> bool:
         """Whether nothing else needs the value, so that it can be computed differently."""

@@ -112,9 +112,11 @@ def resize(packer: Packer, call: Any) -> Any | None:
     """Bilinear, as two neighbours along each axis with weights that are known now."""
     data, shape, source = packer.packed(call.args[0]), calls.shape_of(call), calls.shape_of(call.args[0])
     attrs = call.attrs
-    if data is None or shape is None or source is None or attrs.layout != "NCHW" or attrs.method != "linear":
+    if shape is None or source is None or attrs.layout != "NCHW" or attrs.method != "linear":
         return None
     if [float(edge) for edge in attrs.roi] not in ([], [0.0] * 4) or not _is_image(call):
+        return None
+    if data is None and not _grows(packer, call.args[0], shape):
         return None
     mode = str(attrs.coordinate_transformation_mode)
     tables: list[Any] = []
@@ -126,8 +128,16 @@ def resize(packer: Packer, call: Any) -> Any | None:
     # Whoever reads it unpacked, as a result of the model, gets it along rows, where vectors are whole lines.
     wide = packer.emit(mix_columns, call.args[0], *tables[3:], pattern=OPAQUE)
     image = packer.emit(mix_rows, wide, *tables[:3], pattern=INJECTIVE)
+    data = packer.pack(call.args[0]) if data is None else data
     made = packer.emit(resize_bilinear, data, *tables, pattern=INJECTIVE)
     return packer.keep(made, _channels(call), unpacked=image)
+
+
+def _grows(packer: Packer, image: Any, shape: Any) -> bool:
+    """Whether packing the small image is cheaper than packing the large one, should that be wanted."""
+    source = calls.shape_of(image) or ()
+    floats = _is_image(image) and calls.dtype_of(image) == "float32" and source[1] >= packer.lanes
+    return bool(floats and source[2] * source[3] < shape[2] * shape[3])
 
 
 MOVES: dict[str, Callable[[Packer, Any], Any | None]] = {

@@ -146,6 +146,11 @@ def _untuned() -> list[Case]:
         Case("new-wavenet", UNTUNED, _build("untuned", "WaveNet"), partial(_rows, 1, 1, 11025)),
         Case("new-vocoder", UNTUNED, _build("untuned", "Vocoder"), partial(_rows, 1, 80, 43)),
         Case("new-gru", UNTUNED, _build("untuned", "Gru"), partial(_rows, 1, 64, 128)),
+        Case("new-video", UNTUNED, _build("untuned_axes", "video"), partial(_rows, 1, 3, 8, 56, 56)),
+        Case("new-points", UNTUNED, _build("untuned_axes", "Points"), partial(_rows, 1, 3, 1024)),
+        Case("new-samples", UNTUNED, _build("untuned_axes", "Samples"), partial(_rows, 1, 1, 16000)),
+        Case("new-conformer", UNTUNED, _build("untuned_axes", "conformer"), partial(_rows, 1, 98, 144)),
+        Case("new-tokenhead", UNTUNED, _build("untuned_axes", "TokenHead"), partial(_image, 1, 256)),
     ]
 
 
