@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 import torch
+from onnx import parser
 from torch import nn
 
+from neo_magics.api import devices, input_config
+from neo_magics.api.compiler_options import CompilerOptions
+from neo_magics.capture import capture
+from neo_magics.compiler.pipeline import CompileRequest, compile_model
+from neo_magics.runtime import load
 from tests.compiler.test_model_zoo import Made, compiled
 
 
@@ -40,3 +48,45 @@ def test_places_beyond_a_tensor_are_not_read_or_written(tmp_path: Path) -> None:
     beyond, last = np.array([[10**12, 0], [1, 2]]), torch.tensor([[3, 0], [1, 2]])
     for got, expected in zip(run(x.numpy(), beyond), picked(nn.Module(), x, last), strict=True):
         np.testing.assert_array_equal(got, expected.numpy())
+
+
+def compiled_onnx(text: str, folder: Path, **given: Any) -> Any:
+    """The loaded artifact of a model in ONNX's own notation."""
+    archive = capture(parser.parse_model('<ir_version: 8, opset_import: ["" : 18]> ' + text), **given)
+    source, out = folder / "source", folder / "out"
+    source.mkdir()
+    out.mkdir()
+    archive.unpack_into(source)
+    here = devices.resolve({"TargetPlatform": {"Os": "LINUX", "Arch": "X86_64"}})
+    options = CompilerOptions(mcpu="native", raw={"mcpu": "native"})
+    shapes = input_config.parse(archive.data_input_config)
+    compile_model(CompileRequest(source, "ONNX", shapes, here, options, out), lambda _event: None)
+    return load(out)
+
+
+@pytest.mark.parametrize("rows", [4, None], ids=["known", "free"])
+def test_places_of_several_axes(rows: int | None, tmp_path: Path) -> None:
+    """ONNX Runtime raises an error where one is beyond; the process ended here."""
+    text = """g (float[N, 5] x, int64[3, 2] at, float[3] new) => (float[3] y, float[N, 5] z)
+        { y = GatherND(x, at) z = ScatterND(x, at, new) }"""
+    run = compiled_onnx(text, tmp_path, input_shape={"x": [rows, 5], "at": [3, 2], "new": [3]})
+    x, new = np.arange(20.0, dtype="f4").reshape(4, 5), np.float32([-1, -2, -3])
+    for given, meant in (
+        ([[0, 1], [3, 4], [2, 0]], [[0, 1], [3, 4], [2, 0]]),
+        ([[-1, -5], [-4, 4], [2, -1]], [[3, 0], [0, 4], [2, 4]]),
+        ([[99, 1], [-99, 4], [2, 10**10]], [[3, 1], [0, 4], [2, 4]]),
+    ):
+        first, second = np.transpose(meant)
+        written = x.copy()
+        written[first, second] = new
+        picked, placed = run(x, np.array(given), new)
+        np.testing.assert_array_equal(picked, x[first, second])
+        np.testing.assert_array_equal(placed, written)
+
+
+def test_places_along_a_free_axis(tmp_path: Path) -> None:
+    text = "g (float[N, 2] x, int64[3, 2] at) => (float[3, 2] y) { y = GatherElements<axis=0>(x, at) }"
+    run = compiled_onnx(text, tmp_path, input_shape={"x": [None, 2], "at": [3, 2]})
+    x = np.arange(8.0, dtype="f4").reshape(4, 2)
+    got = run(x, np.array([[-1, 0], [99, -99], [2, 10**10]]))
+    np.testing.assert_array_equal(got, [[6, 1], [6, 1], [4, 7]])

@@ -32,6 +32,7 @@ def import_folder(
     path = model_file(folder, "ONNX")
     proto = read_onnx(path, weights=False)
     values = graph_inputs(proto)
+    _check_outputs(proto)
     shapes = _shapes(values, input_config)
     fix_shapes(proto, shapes)
     proto = expanded(proto, lambda node: not convertible(node))
@@ -52,6 +53,13 @@ def import_folder(
         framework_version=f"opset {opset_of(proto)}",
         derived_input_config=config_of({spec.name: spec.shape for spec in inputs}) if inputs else "",
     )
+
+
+def _check_outputs(proto: Any) -> None:
+    """Raise InputError for a sequence, a map or text among the results."""
+    for value in proto.graph.output:
+        if value.type.WhichOneof("value") is not None:
+            value_dtype(value)
 
 
 def _shapes(values: list[Any], config: InputConfig | None) -> dict[str, tuple[int | None, ...]]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import tvm
-from tvm import relax
+from tvm import relax, te, tirx
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
 from neo_magics.compiler.passes import calls
@@ -17,9 +18,9 @@ _ALONG_AN_AXIS = ("relax.gather_elements", "relax.scatter_elements")
 class KeepIndicesInside:
     """take(mode="fast") → take(mode="clip"): a token beyond the table reads its last row.
 
-    The indices of gather_elements, scatter_elements and index_put are clamped likewise, after a negative one
-    was counted from the end. The frameworks raise an error there; plain TVM reads and writes whatever lies in
-    memory, and often ends the process.
+    The indices of gather_elements, scatter_elements, gather_nd, scatter_nd and index_put are clamped
+    likewise, after a negative one was counted from the end. The frameworks raise an error there; plain TVM
+    reads and writes whatever lies in memory, and often ends the process.
     """
 
     def transform_module(self, module: tvm.IRModule, _context: Any) -> tvm.IRModule:
@@ -38,26 +39,36 @@ class _Rewriter(PyExprMutator):  # type: ignore[misc]
         if name in _ALONG_AN_AXIS:
             x, index, *rest = call.args
             size = x.ty.shape.values[int(call.attrs.axis)]
-            return tvm.ir.Call(call.op, [x, self.inside(index, size), *rest], call.attrs)
+            return tvm.ir.Call(call.op, [x, self.inside(index, [size]), *rest], call.attrs)
+        if name in ("relax.gather_nd", "relax.scatter_nd"):
+            x, index, *rest = call.args
+            first = int(call.attrs.batch_dims) if name == "relax.gather_nd" else 0
+            sizes = x.ty.shape.values[first : first + int(index.ty.shape.values[-1])]
+            return tvm.ir.Call(call.op, [x, self.inside(index, sizes), *rest], call.attrs)
         if name == "relax.index_put":
             x, indices, *rest = call.args
             parts = zip(calls.fields_of(indices, self.lookup_binding), x.ty.shape.values, strict=True)
-            inside = relax.Tuple([self.inside(index, size) for index, size in parts])
+            inside = relax.Tuple([self.inside(index, [size]) for index, size in parts])
             return tvm.ir.Call(call.op, [x, inside, *rest], call.attrs)
         return call
 
-    def inside(self, index: Any, size: Any) -> Any:
-        """`index` between 0 and `size` - 1; constants are right already."""
+    def inside(self, index: Any, sizes: Sequence[Any]) -> Any:
+        """`index` below `sizes`: one for all, or one for each of the last axis. Constants are right."""
         bound = self.lookup_binding(index) if isinstance(index, relax.Var) else index
-        dtype, emit = calls.dtype_of(index), self.builder_.emit
-        if (
-            isinstance(bound, tvm.ir.GenericConst)
-            or not dtype.startswith("int")
-            or not hasattr(size, "value")
-        ):
+        if isinstance(bound, tvm.ir.GenericConst) or not calls.dtype_of(index).startswith("int"):
             return index
-        extent = int(size)
-        from_end = emit(relax.op.add(index, relax.const(extent, dtype)))
-        negative = emit(relax.op.less(index, relax.const(0, dtype)))
-        counted = emit(relax.op.where(negative, from_end, index))
-        return emit(relax.op.clip(counted, 0, extent - 1))
+        return self.builder_.emit_te(_inside, index, list(sizes), primfunc_name_hint="keep_inside")
+
+
+def _inside(index: Any, sizes: Sequence[Any]) -> Any:
+    """Of each index, counted from the end where it is negative, the nearest place that there is."""
+
+    def place(*at: Any) -> Any:
+        value, size = index(*at), sizes[-1]
+        for number, each in enumerate(sizes[:-1]):
+            size = tirx.Select(at[-1] == number, each, size)
+        size = tirx.Cast(index.dtype, size)
+        counted = tirx.Select(value < 0, value + size, value)
+        return te.max(te.min(counted, size - 1), tirx.const(0, index.dtype))
+
+    return te.compute(index.shape, place, name="inside")

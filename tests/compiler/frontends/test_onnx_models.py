@@ -11,6 +11,7 @@ import pytest
 from onnx import TensorProto
 from onnx.helper import make_node
 
+from neo_magics.compiler.frontends.onnx_importer import graph_to_module
 from neo_magics.errors import CompilationError, InputError, UnsupportedOperatorsError
 from tests.capture.onnx_models import model, perceptron, save_apart
 from tests.compiler.frontends.oracle import agrees, imported, run
@@ -38,6 +39,38 @@ def test_a_free_batch(size: int) -> None:
     assert result.inputs[0].shape == ("N", 4)
     assert result.outputs[0].shape == ("N", 3)
     assert result.derived_input_config == '{"x":[null,4]}'
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        "batch = Shape<start=0, end=1>(x) size = Squeeze(batch) rows = Reshape(size, all)",
+        "turned = Shape(x) both = Gather(turned, swapped) rows = Slice(both, last, end)",
+        "turned = Shape(x) both = Gather(turned, swapped) row = Gather(both, one) rows = Reshape(row, all)",
+    ],
+    ids=["a list of one size", "sizes in another order", "one of them"],
+)
+def test_shapes_that_are_made_of_free_sizes(sizes: str) -> None:
+    """As PyTorch's exporters and ONNX Runtime write them; there TVM failed, or made tensors of them."""
+    text = f"""<ir_version: 9, opset_import: ["" : 18]> g (float[N, M, 3] x) => (float[N, 6] y)
+        <int64[1] all = {{-1}}, int64[2] swapped = {{1, 0}}, int64 one = {{1}},
+        int64[1] last = {{1}}, int64[1] end = {{2}}, int64[1] columns = {{6}}> {{
+        {sizes} shape = Concat<axis=0>(rows, columns) y = Reshape(x, shape) }}"""
+    _module, [result] = graph_to_module(onnx.parser.parse_model(text))
+    assert [str(size) for size in result.shape.values] == ["N", "T.int64(6)"]
+
+
+@pytest.mark.parametrize("mode", ["nearest", "linear", "cubic"])
+@pytest.mark.parametrize(
+    ("free", "scales"), [([None, 3, 4, 7], "1, 1, 2.5, 1.3"), ([2, 3, None, None], "1, 1, 3, 2")]
+)
+def test_images_of_free_sizes_are_resized(mode: str, free: list[int | None], scales: str) -> None:
+    """PyTorch's exporter writes the default policy, of which TVM knows nothing."""
+    text = f"""<ir_version: 9, opset_import: ["" : 18]> g (float[N, 3, H, W] x) => (float[N, 3, A, B] y)
+        <float[4] by = {{{scales}}}> {{
+        y = Resize<mode="{mode}", nearest_mode="floor", keep_aspect_ratio_policy="stretch">(x, "", by) }}"""
+    feeds = {"x": weight(3 if free[0] is None else 2, 3, *((4, 7) if free[0] is None else (5, 6)))}
+    agrees(onnx.parser.parse_model(text), weight(2, 3, 4, 7), feeds=feeds, input_shape={"x": free})
 
 
 def test_names_that_are_no_identifiers() -> None:
@@ -216,6 +249,19 @@ class TestRefusals:
         weights = {"ratio": np.float32(0.5), "training": np.array(True)}
         with pytest.raises(CompilationError, match=r"Dropout .* results are random"):
             self.importing(model([node], {"x": [3]}, ["y"], weights))
+
+    @pytest.mark.parametrize(
+        ("kind", "nodes", "message"),
+        [
+            ("seq(float[2, 1])", "y = SplitToSequence<axis=1>(x)", "output 'y' of the model is a sequence"),
+            ("string[2, 3]", "y = Cast<to=8>(x)", "output 'y' of the model is text"),
+            ("int64[2, 3]", "t = Cast<to=8>(x) y = Cast<to=7>(t)", "Cast .* cannot be converted to text"),
+        ],
+    )
+    def test_what_is_no_tensor_of_numbers(self, kind: str, nodes: str, message: str) -> None:
+        text = f'<ir_version: 9, opset_import: ["" : 18]> g (float[2, 3] x) => ({kind} y) {{ {nodes} }}'
+        with pytest.raises((CompilationError, InputError), match=message):
+            self.importing(onnx.parser.parse_model(text))
 
     def test_what_only_the_run_decides_is_refused_by_name(self) -> None:
         node = make_node("OneHot", ["x", "depth", "values"], ["y"])

@@ -36,6 +36,8 @@ def _converted(node: Node, to: str) -> Any:
     source = node.input_types[0] or dtype_of(x)
     if source == to:
         return x
+    if to == "text":
+        raise node.unsupported("to text")
     if is_narrow(source):
         x = decoded(node, x, source, "float32" if is_narrow(to) else to)
     if not is_narrow(to):

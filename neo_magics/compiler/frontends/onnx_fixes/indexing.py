@@ -30,6 +30,17 @@ def _eye_like(node: Node) -> Any:
     return constant(np.eye(rows, columns, int(node.attribute("k", 0)), dtype))
 
 
+def _gather(node: Node) -> Any:
+    """TVM: makes a tensor of several sizes that are picked from a shape, and of which no shape can be made.
+
+    ONNX Runtime writes that for the shape of something transposed.
+    """
+    sizes, places = node.inputs[0], node.constant(1)
+    if not isinstance(sizes, relax.ShapeExpr) or places is None or places.ndim != 1:
+        return None
+    return relax.ShapeExpr([list(sizes.values)[int(place)] for place in places])
+
+
 def _one_hot(node: Node) -> Any:
     """TVM: takes constant values only, and forgets that negative indices count from the end."""
     depth = int(node.known(1, "a depth")[0])
@@ -182,8 +193,13 @@ def _split(node: Node) -> Any:
 
 
 def _reshape(node: Node) -> Any:
-    """TVM: with allowzero, takes a size of 0 for one that is only known when the model runs."""
+    """TVM: with allowzero, takes a size of 0 for one that is only known when the model runs.
+
+    It fails where a single size becomes a list of one, as PyTorch's newer exporter writes it.
+    """
     shape = node.constant(1)
+    if shape is not None and tvm.ir.is_prim_expr(node.inputs[0]):
+        return relax.ShapeExpr([node.inputs[0]]) if shape.size == 1 else node.inputs[0]
     if not node.attribute("allowzero", 0) or shape is None or 0 not in shape:
         return None
     x = node.tensor(0)
@@ -193,6 +209,7 @@ def _reshape(node: Node) -> Any:
 CONVERTERS = {
     "Expand": _expand,
     "EyeLike": _eye_like,
+    "Gather": _gather,
     "OneHot": _one_hot,
     "Pad": _pad,
     "Reshape": _reshape,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import tvm_ffi
 from tvm import relax, te
 
 from neo_magics.compiler.frontends.onnx_fixes.node import (
@@ -42,17 +43,54 @@ def _resize(node: Node) -> Any:
     shape = shape_of(node.tensor(0))
     chosen = node.attribute("axes") or list(range(len(shape)))
     axes = [normal_axis(int(axis), len(shape)) for axis in chosen]
-    if not all(isinstance(shape[axis], int) for axis in axes):
-        return None if _by_tvm_is_right(node, []) else _refuse_free(node)
-    plans = _plans(node, [shape[axis] for axis in axes])
-    if _by_tvm_is_right(node, plans) and len(axes) == len(shape) and _is_image(plans):
+    free = [place for place, axis in enumerate(axes) if not isinstance(shape[axis], int)]
+    if free and not _stay(node, shape, axes, free):
+        return _enlarged(node, shape)
+    places = [place for place in range(len(axes)) if place not in free]
+    plans = _plans(node, [shape[axes[place]] for place in places], places)
+    if _by_tvm_is_right(node, plans) and len(plans) == len(shape) and _is_image(plans):
         return None
-    by_axis = dict(zip(axes, plans, strict=True))
+    by_axis = dict(zip((axes[place] for place in places), plans, strict=True))
     return _resized(node, by_axis, node.attributes)
 
 
-def _refuse_free(node: Node) -> Any:
-    raise node.unsupported("along a free dimension")
+def _stay(node: Node, shape: Sequence[Any], axes: Sequence[int], free: Sequence[int]) -> bool:
+    """Whether the free ones among the chosen axes keep their size, a batch for instance."""
+    if node.attribute("coordinate_transformation_mode") == "tf_crop_and_resize":
+        return False
+    if not node.has(3):
+        scales = node.known(2, "scales")
+        return all(scales[place] == 1 for place in free)
+    if node.attribute("keep_aspect_ratio_policy", "stretch") != "stretch":
+        return False
+    wanted = node.sizes(3, "sizes")
+    return all(tvm_ffi.structural_equal(wanted[place], shape[axes[place]]) for place in free)
+
+
+def _enlarged(node: Node, shape: Sequence[Any]) -> Any:
+    """An image of free sizes, each made so many times as large.
+
+    TVM: gives the result a size that is computed in floats, which its virtual machine cannot; it cannot
+    interpolate between free sizes unless by halves of pixels.
+    """
+    whole = node.has(2) and not node.has(3) and all(scale == int(scale) for scale in node.known(2, "scales"))
+    halves = "half_pixel" in node.attribute("coordinate_transformation_mode", "half_pixel")
+    plain = _by_tvm_is_right(node, []) and (halves or node.attribute("mode", "nearest") == "nearest")
+    if not (whole and plain and len(shape) == 4):
+        raise node.unsupported("along a free dimension, unless by a whole number and half pixels")
+    sizes = [size * int(scale) for size, scale in zip(shape, node.known(2, "scales"), strict=True)]
+    if not all(tvm_ffi.structural_equal(*pair) for pair in zip(sizes[:2], shape[:2], strict=True)):
+        raise node.unsupported("along its batch or its channels")
+    mode = node.attribute("mode", "nearest")
+    return relax.op.image.resize2d(
+        node.tensor(0),
+        size=relax.ShapeExpr(sizes[2:]),
+        layout="NCHW",
+        method="nearest_neighbor" if mode == "nearest" else mode,
+        coordinate_transformation_mode=node.attribute("coordinate_transformation_mode", "half_pixel"),
+        rounding_method=node.attribute("nearest_mode", "round_prefer_floor"),
+        cubic_alpha=node.attribute("cubic_coeff_a", -0.75),
+    )
 
 
 def _upsample(node: Node) -> Any:
@@ -73,8 +111,9 @@ def _upsample(node: Node) -> Any:
 
 
 def _by_tvm_is_right(node: Node, plans: Sequence[_Axis]) -> bool:
-    plain = ("axes", "antialias", "keep_aspect_ratio_policy", "exclude_outside")
-    if any(node.attributes.get(name) for name in plain):
+    if any(node.attributes.get(name) for name in ("axes", "antialias", "exclude_outside")):
+        return False
+    if node.attribute("keep_aspect_ratio_policy", "stretch") != "stretch":
         return False
     mode = node.attribute("coordinate_transformation_mode", "half_pixel")
     exact = all(plan.size * plan.scale == plan.out for plan in plans)
@@ -85,15 +124,17 @@ def _is_image(plans: Sequence[_Axis]) -> bool:
     return len(plans) in (3, 4, 5) and all(plan.size == plan.out for plan in plans[:2])
 
 
-def _plans(node: Node, sizes: Sequence[int]) -> list[_Axis]:
-    """What happens to each of the chosen axes."""
+def _plans(node: Node, sizes: Sequence[int], places: Sequence[int]) -> list[_Axis]:
+    """What happens to the axes of these sizes, which are at these `places` among the chosen ones."""
     count = len(sizes)
     crops = node.attribute("coordinate_transformation_mode", "half_pixel") == "tf_crop_and_resize"
     roi = node.known(1, "a region") if crops and node.has(1) else [0.0] * count + [1.0] * count
     regions = [(float(roi[k]), float(roi[k + count])) for k in range(count)]
-    wanted = [int(s) for s in node.known(3, "sizes")] if node.has(3) else []
+    given = node.sizes(3, "sizes") if node.has(3) else []
+    wanted = [int(given[place]) for place in places] if given else []
     if not wanted:
-        scales = [float(s) for s in node.known(2, "scales")]
+        known = node.known(2, "scales")
+        scales = [float(known[place]) for place in places]
         return [
             _Axis(size, math.floor(size * scale), scale, region)
             for size, scale, region in zip(sizes, scales, regions, strict=True)
