@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from neo_magics.compiler.frontends.forest import LEAF, Forest, Slots, Tree
-from neo_magics.compiler.kernels.tree_frame import TREES, ForestShape
+from neo_magics.compiler.kernels.tree_frame import IS_LEAF, TREES, ForestShape
 
 Array = np.ndarray[Any, Any]
 
@@ -62,17 +62,11 @@ class Walks:
         )
 
     def nodes(self) -> list[Array]:
-        """Record and leaf of each node; root of each tree; greatest depth of each eight."""
+        """Record and leaf of each node, and the root of each tree."""
         padding = -len(self.root) % TREES
         root = np.array([*self.root, *[self.root[-1]] * padding], np.int32)
-        depth = np.array([*self.depth, *[0] * padding], np.int32)
         slot, threshold, left = map(np.concatenate, (self.slot, self.threshold, self.left))
-        return [
-            _records(slot, threshold, left),
-            np.concatenate(self.leaf),
-            root,
-            depth.reshape(-1, TREES).max(1),
-        ]
+        return [_records(slot, threshold, left), np.concatenate(self.leaf), root]
 
     def ends(self, forest: Forest) -> list[Array]:
         """The column of each tree, the values of all leaves, and what the sums begin with."""
@@ -84,7 +78,8 @@ class Walks:
 def _records(slot: Array, threshold: Array, left: Array) -> Array:
     """`tree_frame.Nodes.node`, int64 [nodes, 2]."""
     bits = threshold.view(f"uint{8 * threshold.itemsize}").astype(np.uint64).view(np.int64)
-    return np.stack([bits, slot.astype(np.int64) << 32 | left], axis=1)
+    leaf = np.where(left == np.arange(len(left)), IS_LEAF, 0)
+    return np.stack([bits, slot.astype(np.int64) << 32 | leaf | left], axis=1)
 
 
 def _breadth_first(tree: Tree) -> tuple[Array, Array, int]:

@@ -86,7 +86,6 @@ def bits_kernel(sizes: BitShape) -> Any:
         node: T.Buffer((shape.nodes, 2), "int64"),
         leaf: T.Buffer((shape.nodes,), "int32"),
         root: T.Buffer((shape.groups * TREES,), "int32"),
-        deepest: T.Buffer((shape.groups,), "int32"),
         column: T.Buffer((shape.trees,), "int32"),
         value: T.Buffer(shape.values, shape.value),
         base: T.Buffer((shape.columns,), shape.value),
@@ -97,7 +96,7 @@ def bits_kernel(sizes: BitShape) -> Any:
         x = T.match_buffer(px, (n, shape.features), shape.data)
         out = T.match_buffer(pout, (n, shape.columns), shape.value)
         slots, leaves = Slots(feature, missing), Leaves(column, value, base)
-        nodes = Nodes(node, leaf, root, deepest)
+        nodes = Nodes(node, leaf, root)
         parts = Words(asked_slot, asked_threshold, mask, first, first_leaf, word)
         if n <= FEW:
             few_rows(x, out, T.int64(0), n, slots, nodes, leaves, shape)
@@ -141,7 +140,7 @@ def _ask(bits, found, seen, words, w, parts):
 
 @T.macro
 def _block(x, out, first, rows, slots, words, leaves, shape):
-    seen = T.alloc_buffer((shape.slots * ROWS,), shape.key, scope="local")
+    seen = T.alloc_buffer((shape.slots * ROWS + 1,), shape.key, scope="local")
     total = T.alloc_buffer((shape.columns * ROWS,), shape.value, scope="local")
     bits = T.alloc_buffer((ROWS,), "int32", scope="local")
     found = T.alloc_buffer((ROWS,), "int32", scope="local")

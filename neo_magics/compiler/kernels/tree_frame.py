@@ -17,7 +17,9 @@ The sums add the trees in the order of the model, so that they round as the libr
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, NamedTuple
 
 from tvm.script import tirx as T
@@ -25,6 +27,8 @@ from tvm.script import tirx as T
 ROWS = 64  # of a block at most: its slots and the nodes of a tree fit the first cache together
 WALKS = 8  # rows side by side
 TREES = 8  # side by side
+UNASKED = 2  # steps between two questions whether all eight have found their leaves
+IS_LEAF = 1 << 32  # the lowest bit of the slot's place, where a block's first row is
 # LLVM would make vectors of the walks and gather their values, at half the speed; not through this.
 FENCE = "llvm.arithmetic.fence"
 
@@ -84,15 +88,15 @@ class Slots(NamedTuple):
 
 
 class Nodes(NamedTuple):
-    """Buffers of what is walked: over nodes, the last two over trees (in whole eights) and eights of them.
+    """Buffers of what is walked: over nodes, the last one over trees, in whole eights.
 
-    A node is two words of 64 bits: the bits of its threshold, and its slot above its left child.
+    A node is two words of 64 bits: the bits of its threshold; its left child, and above that the place of its
+    slot in a block of rows, with `IS_LEAF` for a leaf.
     """
 
     node: Any
     leaf: Any
     root: Any
-    deepest: Any
 
 
 class Leaves(NamedTuple):
@@ -123,6 +127,14 @@ def _place(word: Any, wide: int) -> Any:
     from tvm import tirx
 
     return tirx.shift_right(word, tirx.const(32 + (ROWS // wide).bit_length() - 1, "int64"))
+
+
+def _any_walks(node: Any, at: Any) -> Any:
+    """Whether one of the nodes at which the walks are is no leaf."""
+    from tvm import tirx
+
+    leaf = reduce(operator.and_, (node[at[lane], 1] for lane in range(TREES)))
+    return (leaf & tirx.const(IS_LEAF, "int64")) == tirx.const(0, "int64")
 
 
 def blocks_of(rows: Any) -> Any:
@@ -184,7 +196,8 @@ def few_rows(x, out, first, count, slots, nodes, leaves, shape):
         for g in T.serial(shape.groups):
             for lane in T.unroll(TREES):
                 at[lane] = nodes.root[g * TREES + lane]
-            steps(at, nodes.deepest[g], nodes, seen, 0, 0, 1, TREES)
+            while _any_walks(nodes.node, at):
+                steps(at, UNASKED, nodes, seen, 0, 0, 1, TREES)
             for lane in T.unroll(TREES):
                 if g * TREES + lane < shape.trees:
                     shape.add_leaf(total, leaves, g * TREES + lane, nodes.leaf[at[lane]], 0, 1, shape.columns)

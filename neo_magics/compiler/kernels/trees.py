@@ -35,8 +35,8 @@ def forest_kernel(shape: ForestShape) -> Any:
     """The PrimFunc (rows, features) → (rows, columns) for any number of rows.
 
     Its parameters: x; feature and missing of each slot; each node, as `Nodes` says, and the number of its
-    leaf; the root of each tree, the last one again until they are a multiple of eight; the greatest depth of
-    each eight trees; depth and column of each tree; the leaves' values; base; out.
+    leaf; the root of each tree, the last one again until they are a multiple of eight; depth and column of
+    each tree; the leaves' values; base; out.
     """
 
     @T.prim_func(s_tir=True, private=True)
@@ -47,7 +47,6 @@ def forest_kernel(shape: ForestShape) -> Any:
         node: T.Buffer((shape.nodes, 2), "int64"),
         leaf: T.Buffer((shape.nodes,), "int32"),
         root: T.Buffer((shape.groups * TREES,), "int32"),
-        deepest: T.Buffer((shape.groups,), "int32"),
         depth: T.Buffer((shape.trees,), "int32"),
         column: T.Buffer((shape.trees,), "int32"),
         value: T.Buffer(shape.values, shape.value),
@@ -59,7 +58,7 @@ def forest_kernel(shape: ForestShape) -> Any:
         x = T.match_buffer(px, (n, shape.features), shape.data)
         out = T.match_buffer(pout, (n, shape.columns), shape.value)
         slots, leaves = Slots(feature, missing), Leaves(column, value, base)
-        nodes = Nodes(node, leaf, root, deepest)
+        nodes = Nodes(node, leaf, root)
         if n <= TOGETHER:
             _block(x, out, T.int64(0), n, slots, nodes, depth, leaves, shape)
         else:
@@ -81,7 +80,7 @@ def _walk(at, root, depth, nodes, seen, row, lanes):
 
 @T.macro
 def _many_rows(x, out, first, count, slots, nodes, depth, leaves, shape):
-    seen = T.alloc_buffer((shape.slots * ROWS,), shape.key, scope="local")
+    seen = T.alloc_buffer((shape.slots * ROWS + 1,), shape.key, scope="local")
     total = T.alloc_buffer((shape.columns * ROWS,), shape.value, scope="local")
     at = T.alloc_buffer((WALKS,), "int32", scope="local")
     read_rows(x, slots, leaves, seen, total, first, count, shape)
