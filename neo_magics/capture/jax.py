@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from neo_magics.api.input_config import render
 from neo_magics.capture.archive import ModelArchive
 from neo_magics.capture.inputs import Arrays, bind_inputs, like_shape
 from neo_magics.capture.jax_graph import JaxGraph
+from neo_magics.capture.jax_trees import flattened
 from neo_magics.capture.request import CaptureRequest
 from neo_magics.capture.source_jax import FILE
 from neo_magics.capture.source_proto import ProtoSource
@@ -28,11 +30,15 @@ _TOLERANCE = {"float64": 1e-8, "float32": 1e-4, "float16": 1e-2}
 def capture_model(model: Any, request: CaptureRequest) -> ModelArchive:
     """A `ModelArchive` of framework ONNX; `model` is what `jax.jit` returned.
 
-    Its arguments are arrays, by position. Shapes are those of the examples: a jaxpr has no free ones.
+    Its arguments are arrays or trees of them, whose leaves become inputs. Shapes are those of the examples: a
+    jaxpr has no free ones.
     """
     import jax
 
     names = _names(model)
+    if request.inputs is not None:
+        model, names, inputs = flattened(model, names, request.inputs)
+        request = replace(request, inputs=inputs)
     examples = _examples(names, request)
     try:
         closed, shape = jax.make_jaxpr(model, return_shape=True)(*examples.values())
@@ -40,7 +46,7 @@ def capture_model(model: Any, request: CaptureRequest) -> ModelArchive:
     except Exception as error:
         raise CaptureError(
             f"JAX cannot trace the function: {type(error).__name__}: {' '.join(str(error).split())[:300]}",
-            hint="Check that it runs on the example inputs; each argument is one array.",
+            hint="Check that it runs on the example inputs.",
         ) from error
     used = dict(zip(examples, closed.in_avals, strict=True))
     examples = {name: array.astype(used[name].dtype) for name, array in examples.items()}

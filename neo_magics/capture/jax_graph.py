@@ -1,7 +1,8 @@
 """A jaxpr as an ONNX graph: what JAX itself would hand to XLA, one equation after the other.
 
-Calls within calls (jit, custom derivatives, checkpoints) are inlined, and a scan, whose length is known, is
-written out. Constants that are computed from constants are folded later, with the graph.
+Calls within calls (jit, custom derivatives, checkpoints) are inlined; a scan, whose length is known, and a
+loop whose counter says how often it runs are written out. Constants that are computed from constants are
+folded later, with the graph.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from neo_magics.capture.jax_loops import MOST, trips
 from neo_magics.capture.jax_operators import CONVERTERS
 from neo_magics.capture.jax_step import Step
 from neo_magics.capture.onnx_build import GraphMaker, refuse_unknown
@@ -20,14 +22,15 @@ _CALLS = frozenset(
      "remat", "checkpoint", "remat2", "custom_lin"}
 )  # fmt: skip
 _HINT = "Replace them in the function, or run those parts outside of it."
-_MOST = 1024  # steps of a scan that is written out
+_OPSET = 18  # from where ONNX scatters minima and maxima
 
 
 class JaxGraph:
     """Writes a closed jaxpr into a `GraphMaker`."""
 
     def __init__(self) -> None:
-        self.maker = GraphMaker()
+        self.maker = GraphMaker(_OPSET)
+        self._arrays: dict[str, Any] = {}  # what constants hold, by name
         self._refused: dict[str, list[str]] = {}
 
     def convert(self, closed: Any, inputs: Sequence[str]) -> list[str]:
@@ -46,6 +49,8 @@ class JaxGraph:
             if name == "cond":
                 for branch in equation.params["branches"]:
                     self._survey(branch.jaxpr, f"{place}/cond".lstrip("/"))
+            elif name == "while":
+                self._survey(equation.params["body_jaxpr"].jaxpr, f"{place}/while".lstrip("/"))
             elif inner is not None:
                 self._survey(inner.jaxpr, f"{place}/{equation.params.get('name', name)}".lstrip("/"))
             elif name not in CONVERTERS:
@@ -55,17 +60,20 @@ class JaxGraph:
         self._refused.setdefault(what, []).append(place or "the function")
 
     def _closed(self, closed: Any, inputs: Sequence[str]) -> list[str]:
-        constants = [self.maker.constant(np.asarray(value)) for value in closed.consts]
+        constants = [self._constant(np.asarray(value)) for value in closed.consts]
         return self._run(closed.jaxpr, constants, inputs)
+
+    def _constant(self, array: Any) -> str:
+        name = self.maker.constant(array)
+        self._arrays[name] = array
+        return name
 
     def _run(self, jaxpr: Any, constants: Sequence[str], inputs: Sequence[str]) -> list[str]:
         names: dict[Any, str] = dict(zip(jaxpr.constvars, constants, strict=True))
         names.update(zip(jaxpr.invars, inputs, strict=True))
 
         def read(atom: Any) -> str:
-            return (
-                self.maker.constant(np.asarray(atom.val, atom.aval.dtype)) if _literal(atom) else names[atom]
-            )
+            return self._constant(np.asarray(atom.val, atom.aval.dtype)) if _literal(atom) else names[atom]
 
         for equation in jaxpr.eqns:
             results = self._equation(equation, [read(atom) for atom in equation.invars])
@@ -75,6 +83,8 @@ class JaxGraph:
     def _equation(self, equation: Any, inputs: Sequence[str]) -> Sequence[str]:
         if equation.primitive.name == "cond":
             return self._chosen(equation, inputs)
+        if equation.primitive.name == "while":
+            return self._loop(equation, inputs)
         inner, outer = _inner(equation), self.maker.layer
         if inner is None:
             return self._operator(equation, inputs)
@@ -106,7 +116,7 @@ class JaxGraph:
     def _scan(self, equation: Any, inputs: Sequence[str]) -> list[str]:
         """The body once for each step; what it stacks is concatenated."""
         params, length = equation.params, int(equation.params["length"])
-        if not 0 < length <= _MOST:
+        if not 0 < length <= MOST:
             refuse_unknown("JAX", {f"scan over a length of {length}": [self.maker.layer]}, _HINT)
         fixed, carried = int(params["num_consts"]), int(params["num_carry"])
         constants, state = list(inputs[:fixed]), list(inputs[fixed : fixed + carried])
@@ -120,6 +130,18 @@ class JaxGraph:
                 into.append(result)
         stacked = [self._stacked(each[::-1] if params["reverse"] else each) for each in rows]
         return [*state, *stacked]
+
+    def _loop(self, equation: Any, inputs: Sequence[str]) -> list[str]:
+        """The body as often as the counter says."""
+        count = trips(equation, [self._arrays.get(name) for name in inputs])
+        if count is None:
+            what = f"while, as often as only the run decides or more than {MOST} times"
+            refuse_unknown("JAX", {what: [self.maker.layer]}, _HINT)
+        fixed, first = int(equation.params["cond_nconsts"]), int(equation.params["body_nconsts"])
+        constants, state = list(inputs[fixed : fixed + first]), list(inputs[fixed + first :])
+        for _step in range(count or 0):
+            state = self._closed(equation.params["body_jaxpr"], [*constants, *state])
+        return state
 
     def _chosen(self, equation: Any, inputs: Sequence[str]) -> list[str]:
         """All branches are computed, and the results of one are taken: they are functions without effects."""

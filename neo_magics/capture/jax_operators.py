@@ -27,7 +27,7 @@ def _boolean(logical: str, bitwise: str) -> Converter:
     def convert(step: Step) -> str:
         if step.dtypes[0] == np.bool_:
             return step.add(logical, *step.inputs)
-        raise NotImplementedError(f"of whole numbers ({bitwise})")
+        return step.add(bitwise, *step.inputs)
 
     return convert
 

@@ -34,7 +34,7 @@ def _convolution(step: Step) -> str:
     weight = step.transpose(step.inputs[1], numbers.rhs_spec)
     pads = list(params["padding"])
     if any(factor != 1 for factor in params["lhs_dilation"]):
-        x = _spread(step, x, [step.shapes[0][k] for k in numbers.lhs_spec], params["lhs_dilation"])
+        x = step.spread(x, [step.shapes[0][k] for k in numbers.lhs_spec], [1, 1, *params["lhs_dilation"]])
     y = step.add(
         "Conv", x, weight, strides=list(params["window_strides"]), dilations=list(params["rhs_dilation"]),
         group=params["feature_group_count"],
@@ -43,31 +43,12 @@ def _convolution(step: Step) -> str:
     return step.transpose(y, [numbers.out_spec.index(k) for k in range(len(numbers.out_spec))])
 
 
-def _spread(step: Step, x: str, shape: Sequence[int], factors: Sequence[int]) -> str:
-    """Zeros between the elements of the spatial axes, for a transposed convolution."""
-    sizes = list(shape)
-    for axis, factor in enumerate(factors, 2):
-        if factor == 1:
-            continue
-        apart = step.reshape(x, [*sizes[: axis + 1], 1, *sizes[axis + 1 :]])
-        ends = [0] * (2 * (len(sizes) + 1))
-        ends[len(sizes) + 1 + axis + 1] = factor - 1
-        padded = step.add("Pad", apart, step.whole(*ends))
-        sizes[axis] *= factor
-        x = step.reshape(padded, sizes)
-        sizes[axis] -= factor - 1
-        x = step.add("Slice", x, step.whole(0), step.whole(sizes[axis]), step.whole(axis))
-    return x
-
-
-def _reduced(operator: str, *, as_input: bool = False) -> Converter:
+def _reduced(operator: str) -> Converter:
     def convert(step: Step) -> str:
         x, axes = step.inputs[0], list(step.params["axes"])
         if not axes:
             return step.add("Identity", x)
-        if as_input:
-            return step.add(operator, x, step.whole(*axes), keepdims=0)
-        return step.add(operator, x, axes=axes, keepdims=0)
+        return step.add(operator, x, step.whole(*axes), keepdims=0)
 
     return convert
 
@@ -79,7 +60,8 @@ def _logical(operator: str) -> Converter:
         if not step.params["axes"]:
             return step.add("Identity", step.inputs[0])
         number = step.cast(step.inputs[0], np.int32)
-        return step.cast(step.add(operator, number, axes=list(step.params["axes"]), keepdims=0), np.bool_)
+        axes = step.whole(*step.params["axes"])
+        return step.cast(step.add(operator, number, axes, keepdims=0), np.bool_)
 
     return convert
 
@@ -151,7 +133,7 @@ def _count(sizes: Any) -> int:
 CONVERTERS: dict[str, Converter] = {
     "dot_general": _dot,
     "conv_general_dilated": _convolution,
-    "reduce_sum": _reduced("ReduceSum", as_input=True),
+    "reduce_sum": _reduced("ReduceSum"),
     "reduce_max": _reduced("ReduceMax"),
     "reduce_min": _reduced("ReduceMin"),
     "reduce_prod": _reduced("ReduceProd"),

@@ -1,4 +1,4 @@
-"""JAX's general gathers, and its scatters (`x.at[…].set`, `add`, `multiply`), as ONNX's."""
+"""JAX's general gathers, and its scatters (`x.at[…].set`, `add`, `multiply`, `min`, `max`), as ONNX's."""
 
 from __future__ import annotations
 
@@ -51,6 +51,8 @@ def _scatter(reduction: str) -> Converter:
     """Windows that do not fit are written behind the end, and cut off there."""
 
     def convert(step: Step) -> str:
+        if reduction == "none" and step.params.get("update_jaxpr") is not None:
+            raise NotImplementedError("of a function of what is there (apply)")
         size, (windows, order) = math.prod(step.shapes[0]), _written_windows(step)
         updates = step.reshape(step.transpose(step.inputs[2], order), [-1])
         spare = step.maker.constant(np.zeros(1, step.dtypes[0]))
@@ -65,8 +67,7 @@ def _scatter(reduction: str) -> Converter:
     return convert
 
 
-# Those with min and max are ONNX's from opset 18 on, and refused by name here.
 CONVERTERS: dict[str, Converter] = {
     "scatter": _scatter("none"),
-    **{f"scatter{mark}{name}": _scatter(name) for name in ("add", "mul") for mark in "-_"},
+    **{f"scatter{mark}{name}": _scatter(name) for name in ("add", "mul", "min", "max") for mark in "-_"},
 }

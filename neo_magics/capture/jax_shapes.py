@@ -62,10 +62,9 @@ def _dynamic_slice(step: Step) -> str:
 
 def _pad(step: Step) -> str:
     config = step.params["padding_config"]
-    if any(inner for _low, _high, inner in config):
-        raise NotImplementedError("between elements")
+    x = step.spread(step.inputs[0], step.shapes[0], [1 + inner for *_ends, inner in config], step.inputs[1])
     ends = [low for low, _high, _inner in config] + [high for _low, high, _inner in config]
-    return step.add("Pad", step.inputs[0], step.whole(*ends), step.inputs[1])
+    return step.add("Pad", x, step.whole(*ends), step.inputs[1])
 
 
 def _concatenate(step: Step) -> str:

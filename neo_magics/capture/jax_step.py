@@ -51,5 +51,21 @@ class Step:
 
         return self.add("Cast", value, to=onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
 
+    def spread(self, value: str, shape: Sequence[int], factors: Sequence[int], fill: str = "") -> str:
+        """`value` of this `shape` with factor - 1 times `fill` (0) between the elements of each axis."""
+        sizes = list(shape)
+        for axis, factor in enumerate(factors):
+            if factor == 1 or sizes[axis] < 2:
+                continue
+            apart = self.reshape(value, [*sizes[: axis + 1], 1, *sizes[axis + 1 :]])
+            ends = [0] * (2 * (len(sizes) + 1))
+            ends[len(sizes) + 1 + axis + 1] = factor - 1
+            padded = self.add("Pad", apart, self.whole(*ends), *([fill] if fill else []))
+            sizes[axis] *= factor
+            value = self.reshape(padded, sizes)
+            sizes[axis] -= factor - 1
+            value = self.add("Slice", value, self.whole(0), self.whole(sizes[axis]), self.whole(axis))
+        return value
+
 
 Converter = Callable[[Step], "str | Sequence[str]"]

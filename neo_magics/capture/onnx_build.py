@@ -20,8 +20,9 @@ OPSET, IR_VERSION = 17, 9
 class GraphMaker:
     """A graph in the making: operators and constants are added, and named after the layer at work."""
 
-    def __init__(self) -> None:
+    def __init__(self, opset: int = OPSET) -> None:
         self.layer = "model"
+        self._opset = opset
         self._nodes: list[Any] = []
         self._weights: list[Any] = []
         self._count = 0
@@ -78,7 +79,7 @@ class GraphMaker:
             [value(name, said.get(name, "float32"), None) for name in outputs],
             self._weights,
         )
-        opset = onnx.helper.make_opsetid("", OPSET)
+        opset = onnx.helper.make_opsetid("", self._opset)
         return onnx.helper.make_model(graph, opset_imports=[opset], ir_version=IR_VERSION)
 
     def _name(self) -> str:

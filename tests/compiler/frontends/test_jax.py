@@ -71,6 +71,11 @@ WRITES: dict[str, tuple[Callable[[Any], Any], np.ndarray]] = {
     "single numbers": (lambda x: x.at[np.array([0, 3]), np.array([5, 1])].set(x[0, :2]), ROWS),
     "rows added": (lambda x: x.at[PLACES].add(x[1:] * 2), ROWS),
     "rows multiplied": (lambda x: x.at[PLACES].multiply(x[:3]), ROWS),
+    "smaller and larger rows": (lambda x: (x.at[PLACES].min(x[1:]), x.at[PLACES].max(x[1:] * 2)), ROWS),
+    "extremes of segments": (
+        lambda x: (jax.ops.segment_max(x, PLACES, 3), jax.ops.segment_min(x, PLACES, 5)),
+        ROWS[:3],
+    ),
     "places that are computed": (lambda x: x.at[jnp.argmax(x, 0)].add(1.0), ROWS),
     "places beyond the end": (lambda x: x.at[FAR].set(7.0) + x.at[FAR].add(1.0, mode="clip"), ROWS),
     "places of each row": (lambda x: x.at[jnp.arange(4)[:, None], jnp.argsort(x, 1)[:, :2]].set(9.0), ROWS),
@@ -131,6 +136,17 @@ CASES: dict[str, tuple[Callable[[Any], Any], np.ndarray]] = {
         ROWS,
     ),
     "loop": (lambda x: lax.fori_loop(0, 5, lambda k, v: jnp.tanh(v @ v) + k, x), SQUARE),
+    "a loop with its own counter": (
+        lambda x: lax.while_loop(lambda s: s[0] < 7, lambda s: (s[0] + s[2], jnp.sin(s[1]), s[2]), (0, x, 3)),
+        SQUARE,
+    ),
+    "a loop that never runs": (
+        lambda x: lax.while_loop(lambda s: s[0] < 0, lambda s: (s[0] + 1, -s[1]), (0, x)),
+        SQUARE,
+    ),
+    "sums so far, in a tree": (lambda x: lax.associative_scan(jnp.add, x), numbers(7, 3)),
+    "spread apart": (lambda x: lax.pad(x, 1.5, ((1, 2, 1), (-1, 0, 2))), ROWS),
+    "bits of whole numbers": (lambda x: (x & 3, x | 4, x ^ 5, ~x), np.arange(-6, 6)),
     "slice at a position": (lambda x: lax.dynamic_slice(x, (x.shape[0] - 1, jnp.argmax(x[0])), (2, 3)), ROWS),
     "not a number": (
         lambda x: (jnp.isnan(jnp.sqrt(x)), jnp.isfinite(jnp.log(x)), jnp.maximum(x, jnp.nan)),
@@ -180,6 +196,37 @@ def test_names_are_the_function_s_own() -> None:
     model = agrees(jax.jit(scores), {"image": ROWS, "scale": np.float32(2)})
     assert [str(spec) for spec in model.inputs] == ["image: float32[4, 6]", "scale: float32[]"]
     assert [spec.name for spec in model.outputs] == ["a.0", "a.1", "b"]
+
+
+def test_arguments_that_are_trees() -> None:
+    """Parameters and batches as libraries for networks hand them on."""
+
+    def scores(parameters: Any, batch: Any) -> Any:
+        (x, scale), layers = batch, parameters["layers"]
+        for layer in layers:
+            x = jnp.tanh(x @ layer["w"] + layer["b"])
+        return {"scores": x * scale["s"]}
+
+    layers = [{"w": numbers(6, 5), "b": numbers(5)}, {"w": numbers(5, 3), "b": numbers(3)}]
+    model = agrees(jax.jit(scores), ({"layers": layers}, (ROWS, {"s": np.float32(2)})))
+    assert [spec.name for spec in model.inputs] == [
+        *(f"parameters.layers.{layer}.{name}" for layer in (0, 1) for name in ("b", "w")),
+        "batch.0",
+        "batch.1.s",
+    ]
+
+
+def test_the_one_argument_is_a_dict() -> None:
+    model = agrees(jax.jit(lambda batch: batch["x"] * batch["m"]), {"x": ROWS, "m": ROWS + 1})
+    assert [spec.name for spec in model.inputs] == ["batch.m", "batch.x"]
+
+
+def test_loops_whose_length_the_data_decide() -> None:
+    def doubled(x: Any) -> Any:
+        return lax.while_loop(lambda v: v.sum() < 100, lambda v: v * 2, x)
+
+    with pytest.raises(UnsupportedOperatorsError, match="while, as often as only the run decides"):
+        capture(jax.jit(doubled), inputs=np.abs(ROWS))
 
 
 def test_an_output_with_the_name_of_an_input() -> None:
