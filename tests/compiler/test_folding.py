@@ -28,6 +28,9 @@ def _remainders(numbers: Any) -> Any:
 EXPRESSIONS: dict[str, Callable[[Any], Any]] = {
     "transposed": lambda w: relax.op.permute_dims(w, [1, 0]),
     "reversed dimensions": relax.op.permute_dims,
+    "a small network": lambda w: relax.op.sigmoid(
+        relax.op.nn.relu(relax.op.matmul(relax.op.sin(w), relax.op.permute_dims(relax.op.cos(w))))
+    ),
     "reshaped": lambda w: relax.op.reshape(w, [3, -1]),
     "new dimension": lambda w: relax.op.expand_dims(w, [0, 2]),
     "broadcast": lambda w: relax.op.broadcast_to(w, [2, 4, 6]),

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from neo_magics.compiler.kernels.conv2d import Window
 from neo_magics.compiler.kernels.conv2d_candidates import Convolution, Rows, Tiles, Winograd
 from neo_magics.compiler.kernels.matmul_candidates import Product
-from neo_magics.compiler.kernels.tiles import matmul_tile, register_tile, tail_pays, tile_with_tail
-from neo_magics.compiler.kernels.winograd_plan import Layer, choose_plan
+from neo_magics.compiler.kernels.tiles import matmul_tile, register_tiles, tail_pays, tiles_with_tail
+from neo_magics.compiler.kernels.winograd_plan import choose_plan
 from neo_magics.compiler.machine import Machine
 from neo_magics.compiler.tuning import Choose, key
 from neo_magics.tuner.bench import Arena, build
@@ -47,17 +47,31 @@ def test_convolutions_begin_with_the_models_choice(work: Convolution, machine: M
     assume(min(work.out) > 0)
     found = work.candidates(machine)
     assert len({candidate.label for candidate in found}) == len(found) <= 19
-    inner, outer = (-(-channels // machine.lanes) for channels in work.channels)
+    outer = -(-work.channels[1] // machine.lanes)
+    assert not (work.strict and any(isinstance(candidate, Winograd) for candidate in found))
     plan = None
-    if work.window.stride == (1, 1) and work.channels[0] >= machine.lanes and not work.strict:
-        plan = choose_plan(Layer(work.batch, *work.out, inner, outer, work.taps), machine)
+    if (
+        work.window.dilation == (1, 1)
+        and work.groups == 1
+        and work.channels[0] >= machine.lanes
+        and not work.strict
+    ):
+        plan = choose_plan(work.layer(machine.lanes), machine)
     if plan is not None:
         assert found[0] == Winograd(work, machine.lanes, plan)
-    elif tail_pays(work.out[1], outer, machine):
-        assert found[0] == Tiles(work, machine.lanes, tile_with_tail(work.out[1], outer, machine))
+        return
+    sizes, weights = (work.out[1], outer, machine), work.weights(machine.lanes)
+    if tail_pays(*sizes, weights):
+        assert found[0] == Tiles(work, machine.lanes, tiles_with_tail(*sizes, weights=weights)[0])
     else:
-        assert found[0] == Rows(work, machine.lanes, register_tile(work.out[1], outer, machine))
-    assert not (work.strict and any(isinstance(candidate, Winograd) for candidate in found))
+        assert found[0] == Rows(work, machine.lanes, register_tiles(*sizes, weights=weights)[0])
+
+
+def test_weights_that_the_first_cache_cannot_hold_are_used_for_more_than_two_columns() -> None:
+    machine = Machine("any", 16, 32)
+    assert register_tiles(250, 7, machine)[0] == (2, 7)
+    assert register_tiles(250, 7, machine, weights=4 * 16 * 336)[0] == (10, 1)
+    assert register_tiles(250, 7, machine, weights=4 * 16 * 32)[0] == (2, 7)
 
 
 @given(products, st.sampled_from(MACHINES))

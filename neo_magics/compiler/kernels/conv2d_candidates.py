@@ -64,10 +64,12 @@ class Convolution:
     def candidates(self, machine: Machine) -> list[Any]:
         """A few of each kind, in turns; the kind that the model prefers begins, and has most."""
         blocks = self.bands(machine.lanes).shared
-        direct = _direct(Rows, self, machine, register_tiles(self.out[1], blocks, machine))
-        tiles = [t for t in tiles_with_tail(self.out[1], blocks, machine) if self.out[1] % t[0]]
-        tailed = _direct(Tiles, self, machine, tiles)
-        direct = [*tailed, *direct] if tail_pays(self.out[1], blocks, machine) else [*direct, *tailed]
+        weights = self.weights(machine.lanes)
+        direct = _direct(Rows, self, machine, register_tiles(self.out[1], blocks, machine, weights=weights))
+        tiles = tiles_with_tail(self.out[1], blocks, machine, weights=weights)
+        tailed = _direct(Tiles, self, machine, [tile for tile in tiles if self.out[1] % tile[0]])
+        tail_first = tail_pays(self.out[1], blocks, machine, weights)
+        direct = [*tailed, *direct] if tail_first else [*direct, *tailed]
         winograd, wins = self._winograd(machine)
         first, *others = [kind for kind in ([*winograd, *direct] if wins else [*direct, *winograd]) if kind]
         return list(_in_turns([first[:OF_FIRST_KIND], *(kind[:OF_OTHER_KINDS] for kind in others)]))
@@ -86,6 +88,11 @@ class Convolution:
     def bands(self, lanes: int) -> Bands:
         """Which blocks of the data each block of the result reads, both of `lanes` channels."""
         return Bands(self.channels, self.groups, (lanes, lanes))
+
+    def weights(self, lanes: int) -> int:
+        """Bytes of the weights that a block of the result reads."""
+        inner = -(-self.channels[0] // self.groups // lanes) * lanes if self.packed else self.channels[0]
+        return 4 * lanes * inner * math.prod(self.taps)
 
     def layer(self, lanes: int) -> Layer:
         """The sizes that decide how Winograd cuts it."""

@@ -11,6 +11,8 @@ ENOUGH = 10
 WORTH_A_TAIL = 0.93  # the padded copy and the checked stores cost something too
 FREE_ROWS = 4  # of a product whose rows are not known
 WIDEST_PANEL = 8  # vectors
+NEAR = 32 * 1024  # bytes of weights that stay in the first cache, beside the data
+STREAMED = 4.0  # multiply-adds in the time that a vector of weights takes from the second cache, about
 MOST_QUERIES = 2  # vectors of a block of an attention, whose scores have to fit the cache
 
 
@@ -23,8 +25,10 @@ def register_tile(rows: int, columns: int, machine: Machine, *, widest: int = 8)
     return register_tiles(rows, columns, machine, widest=widest)[0]
 
 
-def register_tiles(rows: int, columns: int, machine: Machine, *, widest: int = 8) -> list[tuple[int, int]]:
-    """All tiles that `register_tile` chooses from, the best first."""
+def register_tiles(
+    rows: int, columns: int, machine: Machine, *, widest: int = 8, weights: int = 0
+) -> list[tuple[int, int]]:
+    """All tiles that `register_tile` chooses from, the best first; `weights` as in `tile_cost`."""
     room = machine.accumulators
     candidates = [
         (r, c)
@@ -32,7 +36,7 @@ def register_tiles(rows: int, columns: int, machine: Machine, *, widest: int = 8
         for c in divisors(columns)
         if r * c <= room and r * c + c + 1 <= machine.registers and c <= widest
     ]
-    return sorted(candidates, key=lambda tile: tile_cost(*tile))
+    return sorted(candidates, key=lambda tile: tile_cost(tile[0], tile[1], weights))
 
 
 def tile_with_tail(columns: int, blocks: int, machine: Machine, *, phases: int = 1) -> tuple[int, int]:
@@ -43,19 +47,24 @@ def tile_with_tail(columns: int, blocks: int, machine: Machine, *, phases: int =
     return tiles_with_tail(columns, blocks, machine, phases=phases)[0]
 
 
-def tiles_with_tail(columns: int, blocks: int, machine: Machine, *, phases: int = 1) -> list[tuple[int, int]]:
-    """All tiles that `tile_with_tail` chooses from, the best first."""
-    return [tile for _cost, _sums, tile in sorted(_tiles_with_tail(columns, blocks, machine, phases))]
+def tiles_with_tail(
+    columns: int, blocks: int, machine: Machine, *, phases: int = 1, weights: int = 0
+) -> list[tuple[int, int]]:
+    """All tiles that `tile_with_tail` chooses from, the best first; `weights` as in `tile_cost`."""
+    return [
+        tile for _cost, _sums, tile in sorted(_tiles_with_tail(columns, blocks, machine, phases, weights))
+    ]
 
 
-def tail_pays(columns: int, blocks: int, machine: Machine) -> bool:
+def tail_pays(columns: int, blocks: int, machine: Machine, weights: int = 0) -> bool:
     """Whether a tile with a tail is clearly faster than the best one that divides the width."""
-    whole = tile_cost(*register_tile(columns, blocks, machine))[0]
-    return min(_tiles_with_tail(columns, blocks, machine, 1))[0] < WORTH_A_TAIL * whole
+    rows, vectors = register_tiles(columns, blocks, machine, weights=weights)[0]
+    whole = tile_cost(rows, vectors, weights)[0]
+    return min(_tiles_with_tail(columns, blocks, machine, 1, weights))[0] < WORTH_A_TAIL * whole
 
 
 def _tiles_with_tail(
-    columns: int, blocks: int, machine: Machine, phases: int
+    columns: int, blocks: int, machine: Machine, phases: int, weights: int = 0
 ) -> list[tuple[float, int, tuple[int, int]]]:
     """(cost for each useful multiply-add, sums, tile); at least the smallest tile there is."""
     candidates = [
@@ -67,7 +76,7 @@ def _tiles_with_tail(
         and (c + 1) * b * phases + 1 <= machine.registers
     ]
     return [
-        (tile_cost(c, b * phases)[0] * -(-columns // c) * c / columns, c * b, (c, b))
+        (tile_cost(c, b * phases, weights)[0] * -(-columns // c) * c / columns, c * b, (c, b))
         for c, b in candidates or [(1, 1)]
     ]
 
@@ -77,11 +86,18 @@ def divisors(number: int) -> list[int]:
     return [d for d in range(1, number + 1) if number % d == 0] or [1]
 
 
-def tile_cost(rows: int, columns: int) -> tuple[float, int]:
-    """Cycles per multiply-add, about; ties go to the smaller code."""
+def tile_cost(rows: int, columns: int, weights: int = 0) -> tuple[float, int]:
+    """Time per multiply-add, about; ties go to the smaller code.
+
+    `weights`: the bytes that a column reads for a tile, where that is known. Those of all columns come from
+    the second cache for each tile anew where the first cannot hold them, and few rows do not outlast that.
+    """
     sums = rows * columns
     loads = (columns + rows / 2) / sums  # half of the broadcasts ride in the instruction
-    return max(1.0, ENOUGH / sums) + 0.5 * loads, sums
+    cost = max(1.0, ENOUGH / sums) + 0.5 * loads
+    if columns * weights > NEAR and STREAMED / rows > cost:
+        cost = STREAMED / rows + 0.01 * cost
+    return cost, sums
 
 
 def matmul_tile(

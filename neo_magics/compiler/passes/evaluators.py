@@ -107,6 +107,12 @@ def _divided(_call: Any, arrays: Sequence[Array]) -> Array:
     return np.divide(*arrays)
 
 
+def _product(_call: Any, arrays: Sequence[Array]) -> Array:
+    """In double precision, where floats are multiplied."""
+    left, right = (array.astype("float64") if array.dtype.kind == "f" else array for array in arrays)
+    return np.asarray(np.matmul(left, right))
+
+
 _LOGIC = ("logical_and", "logical_or", "logical_xor", "logical_not")
 
 EVALUATORS: dict[str, Evaluate] = {
@@ -146,7 +152,20 @@ EVALUATORS: dict[str, Evaluate] = {
     "relax.rsqrt": _elementwise(lambda x: 1 / np.sqrt(x)),
     "relax.square": _elementwise(np.square),
     "relax.tanh": _elementwise(np.tanh),
+    "relax.sin": _elementwise(np.sin),
+    "relax.cos": _elementwise(np.cos),
+    "relax.sigmoid": _elementwise(lambda x: 1 / (1 + np.exp(-x))),
+    "relax.nn.relu": _elementwise(lambda x: np.maximum(x, 0)),
+    "relax.matmul": _product,
 }
 CREATED = {"relax.full", "relax.zeros", "relax.ones", "relax.arange"}
 # NumPy divides integers into floats and Relax does not; float operators only.
-FLOAT_ONLY = {"relax.divide", "relax.power", "relax.rsqrt", "relax.sqrt", "relax.exp", "relax.log"}
+FLOAT_ONLY = {
+    "relax.divide",
+    "relax.power",
+    "relax.rsqrt",
+    "relax.sqrt",
+    "relax.exp",
+    "relax.log",
+    "relax.sigmoid",
+}
