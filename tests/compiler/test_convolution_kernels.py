@@ -67,6 +67,10 @@ GRID = (
     Case((1, 33, 6, 73), 17, kernel=(2, 3), padding=(0, 1), dilation=(2, 3)),
     Case((1, 4, 3, 3), 4, kernel=(3, 3), padding=(0, 0)),
     Case((1, 48, 1, 1), 5, kernel=(1, 1), padding=(0, 0)),
+    Case((1, 24, 4, 22), 64, kernel=(1, 1), padding=(0, 0)),
+    Case((1, 32, 7, 7), 32, padding=(6, 6), dilation=(6, 6)),
+    Case((2, 20, 9, 22), 48, stride=(2, 1), padding=(5, 3), dilation=(5, 3)),
+    Case((1, 64, 6, 7), 64, groups=2, kernel=(5, 5), padding=(4, 2)),
 )
 
 

@@ -15,6 +15,7 @@ from neo_magics.compiler.schedules.loops import Block
 from neo_magics.compiler.schedules.pieces import Pieces, cut, too_few
 from neo_magics.compiler.schedules.prefetch import places, prefetch_slabs
 from neo_magics.compiler.schedules.register_tile import accumulate_at, unroll_and_vectorize
+from neo_magics.compiler.schedules.skip_rows import RowsInside
 
 _PACKED_RANK = 5
 
@@ -59,7 +60,9 @@ def schedule_convolution(func: tirx.PrimFunc, machine: Machine) -> Schedule | No
             schedule_padding(sch, block, operations)
     levels = places(sch, counts, place, inside)
     slabs = [levels[level] for level in pieces.channels]
-    return prefetch_slabs(sch, conv, reduced, slabs, levels[pieces.channels[-1] + 1 :])
+    rows = RowsInside.of(sch, conv, [block for block in copies if loops.is_padding(sch, block)])
+    sch = prefetch_slabs(sch, conv, reduced, slabs, levels[pieces.channels[-1] + 1 :])
+    return sch if rows is None else rows.skipped(sch)
 
 
 def _is_copy(sch: Schedule, block: Block) -> bool:

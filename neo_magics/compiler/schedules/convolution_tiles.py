@@ -14,6 +14,7 @@ from neo_magics.compiler.schedules.convolution import schedule_padding
 from neo_magics.compiler.schedules.pieces import too_few
 from neo_magics.compiler.schedules.prefetch import places, prefetch_slabs
 from neo_magics.compiler.schedules.register_tile import accumulate_at, unroll_and_vectorize
+from neo_magics.compiler.schedules.skip_rows import RowsInside
 
 _OUTPUT_RANK = 5  # N O/v H W v
 
@@ -51,7 +52,8 @@ def schedule_convolution_tiles(func: tirx.PrimFunc, machine: Machine) -> Schedul
     reduced = accumulate_at(sch, conv, inside[-1] if inside else place)
     for block in padding:
         schedule_padding(sch, block, operations)
-    if high * wide > 1:  # each phase has its own weights, which do not lie in one piece
-        return sch
-    nest, channel = places(sch, counts, place, inside), shared.index(channel_out)
-    return prefetch_slabs(sch, conv, reduced, [nest[channel]], nest[channel + 1 :])
+    rows = RowsInside.of(sch, conv, padding)
+    if high * wide == 1:  # else each phase has its own weights, which do not lie in one piece
+        nest, channel = places(sch, counts, place, inside), shared.index(channel_out)
+        sch = prefetch_slabs(sch, conv, reduced, [nest[channel]], nest[channel + 1 :])
+    return sch if rows is None else rows.skipped(sch)

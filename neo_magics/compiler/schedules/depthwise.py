@@ -17,6 +17,7 @@ from neo_magics.compiler.schedules import loops
 from neo_magics.compiler.schedules.into_padding import write_into_padding
 from neo_magics.compiler.schedules.loops import Block, Loop
 from neo_magics.compiler.schedules.register_tile import accumulate_at, unroll_and_vectorize
+from neo_magics.compiler.schedules.skip_rows import RowsInside
 
 STRIP_BYTES = 24 * 1024  # of padded data that stays in the first cache
 CACHE_BYTES = 256 * 1024  # of expanded data for one thread
@@ -67,8 +68,10 @@ def schedule_depthwise(func: tirx.PrimFunc, machine: Machine) -> Schedule | None
         sch.vectorize(sch.get_loops(block)[-1])
     if expanded is not None:
         _expand(sch, expansion, expanded, place, tile)
-        return write_into_padding(sch, padding[0])
-    return sch
+    inside = RowsInside.of(sch, filtered, padding)
+    if expanded is not None:
+        sch = write_into_padding(sch, padding[0])
+    return sch if inside is None else inside.skipped(sch)
 
 
 def _expansion_tile(sch: Schedule, out: Block, strips: int, machine: Machine) -> tuple[int, int]:
