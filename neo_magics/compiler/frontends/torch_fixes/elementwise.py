@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from tvm import relax
@@ -56,15 +56,33 @@ def clamp(node: Any, importer: Any) -> Any:
 def concatenate(node: Any, importer: Any) -> Any:
     """aten.cat of tensors of different dtypes, in their common one.
 
-    TVM: fails late, without a name, for parts whose free sizes it cannot prove to be equal.
+    TVM: fails late, without a name, for parts whose free sizes it cannot prove to be equal: of x[:, 1:] with
+    one place of padding, and x. PyTorch can, and its word is taken.
     """
     emit = importer.block_builder.emit
     dtype = importer._convert_data_type(node.meta["val"].dtype)
     axis = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim", 0)
-    joined = emit(relax.op.concat([cast_to(emit, importer.env[part], dtype) for part in node.args[0]], axis))
+    parts = [cast_to(emit, importer.env[part], dtype) for part in node.args[0]]
+    joined = importer.block_builder.normalize(relax.op.concat(parts, axis))
+    if joined.ty.shape is None:
+        joined = relax.op.concat(_of_equal_sizes(node, parts, axis, importer), axis)
+    joined = emit(joined)
     if joined.ty.shape is None:
         raise NotImplementedError("parts of free sizes that cannot be told to be equal; give those sizes")
     return joined
+
+
+def _of_equal_sizes(node: Any, parts: Sequence[Any], axis: int, importer: Any) -> list[Any]:
+    """`parts` with one expression for each size that PyTorch has as one: the shortest."""
+    told = [part.meta["val"].shape for part in node.args[0]]
+    shapes = [list(importer.shape_of(part)) for part in parts]
+    for place in range(len(shapes[0])):
+        same = len({str(shape[place]) for shape in told}) == 1
+        if same and place != axis % len(shapes[0]):
+            size = min((shape[place] for shape in shapes), key=lambda each: len(str(each)))
+            shapes = [[*shape[:place], size, *shape[place + 1 :]] for shape in shapes]
+    emit = importer.block_builder.emit
+    return [emit(relax.op.reshape(part, shape)) for part, shape in zip(parts, shapes, strict=True)]
 
 
 def where(node: Any, importer: Any) -> Any:
