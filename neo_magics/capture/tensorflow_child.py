@@ -190,6 +190,8 @@ if __name__ == "__main__":
         answer = {"error": refused.args[0], "hint": refused.args[1], "kind": (*refused.args, "")[2]}
     except ModuleNotFoundError as error:
         answer = {"error": "", "missing": error.name}
+    except OSError as error:
+        answer = {"error": str(error), "hint": "", "errno": error.errno, "file": str(error.filename or "")}
     except Exception as error:  # noqa: BLE001  whatever TensorFlow raises is the parent's to tell
         answer = {"error": f"{type(error).__name__}: {' '.join(str(error).split())[:400]}", "hint": ""}
     print(json.dumps(answer), file=pipe, flush=True)

@@ -6,6 +6,7 @@ installed; without it, this one.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -24,6 +25,7 @@ from neo_magics.settings import TENSORFLOW_PYTHON
 Array = np.ndarray[Any, Any]
 PYTHON = TENSORFLOW_PYTHON
 _SECONDS = 600.0
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def describe(folder: Path, *, trust: bool) -> dict[str, Any]:
@@ -73,6 +75,7 @@ def environment() -> dict[str, str]:
 
 
 def _ask(command: str, folder: Path, trust: bool, *more: str) -> dict[str, Any]:
+    """The child's answer. A full disk is an OSError here too: no fault of the model."""
     script = Path(__file__).with_name("tensorflow_child.py")
     python = os.environ.get(PYTHON) or sys.executable
     words = [python, str(script), command, str(folder), str(int(trust)), *more]
@@ -92,6 +95,8 @@ def _ask(command: str, folder: Path, trust: bool, *more: str) -> dict[str, Any]:
             hint=f"pip install 'neo-magics[tensorflow]', or set {PYTHON} to a Python that has it.",
             package=missing,
         )
+    if answer.get("errno") in _FULL:
+        raise OSError(answer["errno"], os.strerror(answer["errno"]), answer["file"] or None)
     if "error" in answer:
         kind = UntrustedPickleError if answer.get("kind") == "untrusted" else InputError
         raise kind(f"TensorFlow: {answer['error']}", hint=answer.get("hint", ""))
