@@ -27,6 +27,7 @@ _LOGGERS = (
     "torch._export",
     "torch._subclasses.fake_tensor",
 )
+_EXPERTS = "_experts_implementation_internal"  # transformers' name in a configuration
 
 
 @dataclass(frozen=True)
@@ -70,20 +71,25 @@ def quiet_module(module: Any) -> Iterator[Any]:
 
     A module on another device is copied; otherwise its own weights are used. Each part's training flag is
     restored, also where the parts differ. Decoders of Hugging Face return no cache of keys and values: it is
-    an object of their own, not a tensor.
+    an object of their own, not a tensor. Their mixtures of experts are computed by batched products, since
+    the grouped ones are an operator of their own too.
     """
     parts = [part for part in module.modules() if hasattr(part, "training")]  # frozen TorchScript has none
     modes = [(part, part.training) for part in parts]
-    caching = _caching(module)
+    caching, grouped = _configs(module, "use_cache", True), _configs(module, _EXPERTS, "grouped_mm")
     try:
         if modes:
             module.eval()
         for config in caching:
             config.use_cache = False
+        for config in grouped:
+            setattr(config, _EXPERTS, "batched_mm")
         yield _on_cpu(module)
     finally:
         for config in caching:
             config.use_cache = True
+        for config in grouped:
+            setattr(config, _EXPERTS, "grouped_mm")
         for part, training in modes:
             part.training = training
 
@@ -164,10 +170,10 @@ def unwrapped(module: Any) -> Any:
     return module if inner is None else inner
 
 
-def _caching(module: Any) -> list[Any]:
-    """The configurations in `module`, each once, that ask for a cache."""
+def _configs(module: Any, setting: str, value: Any) -> list[Any]:
+    """The configurations in `module`, each once, in which `setting` is `value`."""
     configs = [getattr(part, "config", None) for part in module.modules()]
-    return list({id(c): c for c in configs if getattr(c, "use_cache", None) is True}.values())
+    return list({id(c): c for c in configs if getattr(c, setting, None) == value}.values())
 
 
 def _on_cpu(module: Any) -> Any:

@@ -66,6 +66,16 @@ TEXT: dict[str, tuple[str, str, dict[str, Any]]] = {
     ),
     "llama": ("LlamaForCausalLM", "LlamaConfig", {**SMALL, "num_key_value_heads": 2}),
 }
+MIXTURE = ("MixtralForCausalLM", "MixtralConfig", {**SMALL, "num_key_value_heads": 2, "num_local_experts": 4})
+FREE = {
+    **TEXT,
+    "mobilebert": (
+        "MobileBertModel",
+        "MobileBertConfig",
+        {**SMALL, "embedding_size": 16, "intra_bottleneck_size": 32},
+    ),
+    "mixtral": MIXTURE,
+}
 IMAGE = {
     "vit": ("ViTForImageClassification", "ViTConfig", IMAGES),
     "clip": ("CLIPVisionModel", "CLIPVisionConfig", IMAGES),
@@ -118,12 +128,32 @@ def test_a_model_of_images(name: str) -> None:
     agrees(made(IMAGE[name]), {"pixel_values": torch.randn(1, 3, 32, 32)})
 
 
-@pytest.mark.parametrize("name", ["bert", "distilbert", "gpt2", "t5", "llama"])
+@pytest.mark.parametrize("name", ["bert", "distilbert", "gpt2", "t5", "llama", "mobilebert", "mixtral"])
 def test_free_batch_and_length(name: str) -> None:
     shapes = {"input_ids": [None, None], "attention_mask": [None, None]}
     for size in ((3, 9), (1, 33)):
-        model = agrees(made(TEXT[name]), tokens(2, 12), feeds=tokens(*size), input_shape=shapes)
+        model = agrees(made(FREE[name]), tokens(2, 12), feeds=tokens(*size), input_shape=shapes)
     assert [isinstance(axis, str) for axis in model.inputs[0].shape] == [True, True]
+
+
+def test_a_mixture_of_experts_keeps_its_configuration() -> None:
+    """By batched products; the grouped ones are an operator of transformers, which no importer knows."""
+    model = made(MIXTURE)
+    before = model.config._experts_implementation
+    agrees(model, tokens(2, 9))
+    assert model.config._experts_implementation == before
+
+
+def test_a_pooled_encoder_is_spread_again() -> None:
+    sizes = {
+        "block_sizes": [1, 1],
+        "num_decoder_layers": 1,
+        "d_model": 32,
+        "n_head": 4,
+        "d_head": 8,
+        "d_inner": 64,
+    }
+    agrees(made(("FunnelModel", "FunnelConfig", {"vocab_size": 97, **sizes}), "eager"), tokens(2, 12))
 
 
 def test_a_decoder_leaves_its_cache_out_and_keeps_its_configuration() -> None:
