@@ -49,6 +49,13 @@ def test_chains_of_moves_read_the_places_that_pytorch_reads(forward: Any, tmp_pa
     np.testing.assert_allclose(compiled(model, (x,), tmp_path)(x), expected, rtol=1e-4, atol=1e-5)
 
 
+def test_a_repeated_row_backwards(tmp_path: Path) -> None:
+    """In one vector, whose remainders TVM wrote as 3, 2, 1, 0, -1, …"""
+    x = floats(4)
+    run = compiled(Made(lambda _m, x: x.repeat(3).flip(0) * 2), (x,), tmp_path)
+    np.testing.assert_array_equal(run(x), (x.repeat(3).flip(0) * 2).numpy())
+
+
 ROWS, COLUMNS, TABLE = 12, 4, 1000
 
 

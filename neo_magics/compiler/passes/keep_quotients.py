@@ -54,7 +54,17 @@ def _kept(func: tirx.PrimFunc) -> tirx.PrimFunc:
         indices = _indices(access.indices, counters, analyzer)
         return access if indices is None else tirx.BufferStore(access.buffer, access.value, indices)
 
-    body = tvm_ffi.structural_map(func.body, [(tvm.ir.TensorLoad, load), (tirx.BufferStore, store)])
+    falling = [each for each in _found(func.body, _QUOTIENTS) if _is_reversed(each, counters)]
+
+    def serial(loop: Any) -> Any:
+        """TVM: takes the remainders of a vector that falls for a vector that falls, below zero."""
+        lanes = loop.kind == tirx.ForKind.VECTORIZED
+        if not (lanes and any(_is_counted(each, [loop.loop_var]) for each in falling)):
+            return loop
+        return tirx.For(loop.loop_var, loop.min, loop.extent, tirx.ForKind.SERIAL, loop.body)
+
+    rules = [(tvm.ir.TensorLoad, load), (tirx.BufferStore, store), (tirx.For, serial)]
+    body = tvm_ffi.structural_map(func.body, rules)
     return func if body.same_as(func.body) else func.with_body(body)
 
 
