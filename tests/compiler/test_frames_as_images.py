@@ -79,7 +79,14 @@ def test_a_grid_of_windows() -> None:
         np.testing.assert_allclose(got, expected.detach().numpy(), atol=1e-5, rtol=1e-5, err_msg=name)
 
 
-@pytest.mark.parametrize(("batch", "channels"), [(1, 16), (2, 16), (1, 21)])
+@pytest.mark.parametrize(
+    ("batch", "channels"),
+    [
+        (1, 16),
+        pytest.param(2, 16, marks=pytest.mark.slow),
+        pytest.param(1, 21, marks=pytest.mark.slow),
+    ],
+)
 def test_nothing_is_moved_between_layers(batch: int, channels: int) -> None:
     torch.manual_seed(1)
     x, net = torch.randn(batch, 3, 6, 14, 10), Residual(channels).eval()
