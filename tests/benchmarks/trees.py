@@ -2,7 +2,8 @@
 
     python -m tests.benchmarks.trees [--only 'xgboost*'] [--threads 2] [--folder DIR] [--prepare]
 
-Each side is a process of its own; they take turns, on the same rows and with as many threads. tl2cgen is
+Each side is a process of its own; they take turns, on the same rows and with as many threads. Batch 1 is one
+row of the table after the other. tl2cgen is
 given its matrix beforehand, the others plain arrays. `pip install treelite tl2cgen` and a C compiler bring
 that peer; --prepare only makes the models and compiles them.
 """
@@ -16,6 +17,7 @@ import multiprocessing
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import cycle
 from pathlib import Path
 from statistics import median
 from time import perf_counter_ns, sleep
@@ -25,6 +27,7 @@ import numpy as np
 
 BATCHES = (1, 100, 10_000)
 SIDES = ("ours", "library", "tl2cgen")
+SINGLES = 512  # rows that are predicted one by one
 ROUNDS = 3
 REST = 0.25  # seconds between two sides: threads of the one before spin for a while
 
@@ -105,28 +108,41 @@ def _prepare_tl2cgen(model: Any, path: Path) -> None:
     tl2cgen.export_lib(read, toolchain="gcc", libpath=path, params=options, nthread=2, verbose=False)
 
 
-def caller(side: str, folder: Path, threads: int, x: Any) -> Callable[[], Any]:
-    """A call without arguments that predicts `x`."""
+def caller(side: str, folder: Path, threads: int, given: Sequence[Any]) -> Callable[[], Any]:
+    """A call without arguments that predicts one of `given` after the other."""
     if side == "ours":
         from neo_magics.runtime import load
 
         compiled = load(folder / "out", threads=threads)
-        return lambda: compiled(x)
+        turns = cycle(given)
+        return lambda: compiled(next(turns))
     if side == "library":
         from neo_magics.capture.source import open_source
 
         source = open_source(folder / "source", (folder / "framework").read_text(), threads=threads)
-        return lambda: source.run({"input": x})
+        named = cycle([{"input": x} for x in given])
+        return lambda: source.run(next(named))
     import tl2cgen
 
     predictor = tl2cgen.Predictor(folder / "tl2cgen.so", nthread=threads)
-    matrix = tl2cgen.DMatrix(x, dtype=str(predictor.threshold_type))
-    return lambda: predictor.predict(matrix)
+    matrices = cycle([tl2cgen.DMatrix(x, dtype=str(predictor.threshold_type)) for x in given])
+    return lambda: predictor.predict(next(matrices))
+
+
+def batches(table: Any, rows: int) -> list[Any]:
+    """What is predicted in turns: a single row is another one in each call, as in use.
+
+    Were it the same, a processor would foresee every branch of a tree that is compiled to branches.
+    """
+    if rows > 1:
+        return [np.resize(table, (rows, table.shape[1]))]
+    order = np.random.default_rng(0).permutation(len(table))[:SINGLES]
+    return [np.ascontiguousarray(table[place : place + 1]) for place in order]
 
 
 def _serve(side: str, folder: Path, threads: int, pipe: Any) -> None:
     table = np.load(folder / "x.npy")
-    calls = {n: caller(side, folder, threads, np.resize(table, (n, table.shape[1]))) for n in BATCHES}
+    calls = {n: caller(side, folder, threads, batches(table, n)) for n in BATCHES}
     pipe.send("ready")
     while (asked := pipe.recv()) is not None:
         rows, seconds = asked
