@@ -3,9 +3,8 @@
     python -m tests.benchmarks.trees [--only 'xgboost*'] [--threads 2] [--folder DIR] [--prepare]
 
 Each side is a process of its own; they take turns, on the same rows and with as many threads. Batch 1 is one
-row of the table after the other. tl2cgen is
-given its matrix beforehand, the others plain arrays. `pip install treelite tl2cgen` and a C compiler bring
-that peer; --prepare only makes the models and compiles them.
+row of the table after the other. tl2cgen is given its matrices beforehand, the others plain arrays. `pip
+install treelite tl2cgen` and a C compiler bring that peer; --prepare only makes the models and compiles them.
 """
 
 from __future__ import annotations

@@ -56,10 +56,19 @@ def test_pooling(shape: tuple[int, ...], mcpu: str) -> None:
         np.testing.assert_allclose(got, want.numpy(), atol=1e-5, rtol=1e-5, err_msg=str(pool))
 
 
-@pytest.mark.parametrize("pool", [nn.MaxPool2d(3, 2, 1), nn.AvgPool2d(3, 1, 1)], ids=str)
-def test_pooling_right_after_a_pointwise_convolution(pool: nn.Module) -> None:
+@pytest.mark.parametrize(
+    ("activation", "pool"),
+    [
+        (nn.ReLU(), nn.MaxPool2d(3, 2, 1)),
+        (nn.Identity(), nn.MaxPool2d(3, 1, 1)),
+        (nn.ReLU(), nn.AvgPool2d(3, 1, 1)),
+    ],
+    ids=str,
+)
+def test_pooling_right_after_a_pointwise_convolution(activation: nn.Module, pool: nn.Module) -> None:
+    """Maxima of negative numbers too: what surrounds the image is no zero."""
     torch.manual_seed(0)
-    network = nn.Sequential(nn.Conv2d(16, 150, 1), nn.ReLU(), pool, nn.Conv2d(150, 5, 1)).eval()
+    network = nn.Sequential(nn.Conv2d(16, 150, 1), activation, pool, nn.Conv2d(150, 5, 1)).eval()
     x = torch.from_numpy(random((1, 16, 15, 13)))
     source = program_to_module(torch.export.export(network, (x,)))
     [got] = run(source, [x.numpy()], x86_target())

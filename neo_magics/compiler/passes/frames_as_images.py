@@ -100,7 +100,8 @@ class _Framer(PyExprMutator):  # type: ignore[misc]
         if any((place == batch * frames).any() for place in places):  # that is where a zero image is added
             images = self._bordered(images, 0, 1)
         return [
-            self.builder_.emit(relax.op.take(images, calls.make_constant(place), axis=0)) for place in places
+            self.builder_.emit(relax.op.take(images, calls.make_constant(place), axis=0, mode="clip"))
+            for place in places
         ]
 
     def _bordered(self, images: Any, front: int, back: int) -> Any:
