@@ -51,16 +51,26 @@ def requests(func: tirx.PrimFunc) -> Iterator[int]:
     """Each place in the weights, counted in numbers, that is asked for at some time."""
     ranges: list[Any] = []
     calls: list[Any] = []
-    tvm_ffi.structural_walk(func.body, ((tirx.For,), ranges.append))
+    tvm_ffi.structural_walk(func.body, ((tirx.For,), ranges.append), order="pre")
     tvm_ffi.structural_walk(func.body, ((ir.Call,), calls.append))
-    extents = {loop.loop_var: int(loop.extent) for loop in ranges}
+    ends = _ends(ranges)
     for call in calls:
         if getattr(call.op, "name", "") == "tirx.prefetch":
             *lead, place = call.args[0].args[0].indices
             assert not any(int(index) for index in lead)
             variables = list(tirx.analysis.undefined_vars(place))
-            for values in product(*(range(extents[variable]) for variable in variables)):
+            for values in product(*(range(ends[variable]) for variable in variables)):
                 yield _value(place, dict(zip(variables, values, strict=True)))
+
+
+def _ends(ranges: list[Any]) -> dict[Any, int]:
+    """Where each loop ends at most: the rows of a window that lie in the image depend on outer loops."""
+    analyzer, ends = Analyzer(), {}
+    for loop in ranges:
+        analyzer.bind(loop.loop_var, ir.Range.from_min_extent(loop.min, loop.extent), allow_override=True)
+        end = analyzer.simplify(loop.min + loop.extent)
+        ends[loop.loop_var] = int(analyzer.const_int_bound(end).max_value)
+    return ends
 
 
 def _value(expression: Any, values: dict[Any, int]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import tvm
@@ -9,6 +10,7 @@ import tvm_ffi
 from tvm import tirx
 from tvm.sym import Analyzer
 
+from neo_magics.compiler.schedules import loops
 from neo_magics.compiler.schedules.loops import FREE, PARALLEL_WORK
 
 _SUMS = 4  # of a tile in registers that are made while one element is stored to memory
@@ -34,30 +36,40 @@ class WakeForMuch:
 def _chosen(loop: Any) -> Any:
     if loop.kind != tirx.ForKind.PARALLEL or isinstance(loop.extent, tirx.IntImm):
         return loop
-    enough = -(-PARALLEL_WORK // max(_work(loop.body), 1))
-    if enough <= _least(loop.extent):
+    work = _work(loop, tirx.analysis.undefined_vars(loop))
+    if _least(work) >= PARALLEL_WORK:
         return loop
     alone = tirx.For(loop.loop_var, loop.min, loop.extent, tirx.ForKind.SERIAL, loop.body)
-    return tirx.IfThenElse(loop.extent < enough, alone, loop)
+    return tirx.IfThenElse(work < tirx.const(PARALLEL_WORK, "int64"), alone, loop)
 
 
-def _least(extent: Any) -> int:
-    """The extent where each free size is 1."""
-    alone = tvm_ffi.structural_map(extent, [(tirx.Var, lambda var: tirx.const(1, str(var.ty.dtype)))])
-    least = Analyzer().simplify(alone)
-    return int(least) if isinstance(least, tirx.IntImm) else 1
+def _least(work: Any) -> int:
+    """The work where each free size is 1."""
+    ones = tvm_ffi.structural_map(work, [(tirx.Var, lambda var: tirx.const(1, str(var.ty.dtype)))])
+    least = Analyzer().simplify(ones)
+    return int(least) if isinstance(least, tirx.IntImm) else 0
 
 
-def _work(statement: Any) -> int:
-    """About how many elements it stores to memory; a free loop counts as `FREE` turns."""
+def _work(statement: Any, known: Sequence[Any]) -> Any:
+    """About how many elements it stores to memory, by the variables `known` where the loop begins.
+
+    A loop whose turns others decide counts as `FREE`.
+    """
     if isinstance(statement, tirx.SeqStmt):
-        return sum(map(_work, statement.seq))
+        return sum(_work(part, known) for part in statement.seq)
     if isinstance(statement, tirx.IfThenElse):
-        return max(_work(case) for case in (statement.then_case, statement.else_case) if case is not None)
+        cases = (statement.then_case, statement.else_case)
+        return sum(_work(case, known) for case in cases if case is not None)
     if isinstance(statement, tirx.BufferStore):
         lanes = int(statement.value.ty.dtype.lanes)
         return lanes if statement.buffer.scope() == "global" else -(-lanes // _SUMS)
     if isinstance(statement, tirx.For):
-        turns = int(statement.extent) if isinstance(statement.extent, tirx.IntImm) else FREE
-        return turns * _work(statement.body)
-    return _work(statement.body) if hasattr(statement, "body") else 1
+        return _turns(statement.extent, known) * _work(statement.body, known)
+    return _work(statement.body, known) if hasattr(statement, "body") else 1
+
+
+def _turns(extent: Any, known: Sequence[Any]) -> Any:
+    if isinstance(extent, tirx.IntImm):
+        return int(extent)
+    free = all(any(var.same_as(each) for each in known) for var in loops.variables(extent))
+    return tirx.Cast("int64", extent) if free else FREE
