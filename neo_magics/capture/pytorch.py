@@ -24,7 +24,7 @@ from neo_magics.capture.torchscript import (
 )
 from neo_magics.errors import CaptureError, InputError
 
-_SAMPLE_SIZE = 2  # for a free dimension; 0 and 1 would be taken as fixed
+_SAMPLE_SIZE = 7  # for a free dimension; 0 and 1 would be taken as fixed
 
 
 def capture_model(model: Any, request: CaptureRequest) -> ModelArchive:

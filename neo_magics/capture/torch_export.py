@@ -8,6 +8,7 @@ import dataclasses
 import inspect
 import io
 import logging
+import re
 import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from neo_magics.errors import CaptureError
 
 _BY_VALUE = ("DataDependentOutputException", "DynamicOutputShapeException", "PendingUnbackedSymbolNotFound")
 _BY_VALUE_WORDS = ("data-dependent", "Could not guard", "Could not extract specialized")
+_FREE_SIZE = re.compile(r"\bs\d+\b")  # as torch names them: 8*s77
 _LOGGERS = (
     "torch.export",
     "torch.fx.experimental.symbolic_shapes",
@@ -266,7 +268,7 @@ def _explained(error: Exception, module: Any) -> CaptureError:
             f"{name} holds quantised layers of PyTorch, which torch.export cannot capture.",
             hint="Give the float model, with --dtype int8 and calibration inputs.",
         )
-    if "specialized" in text:
+    if "specialized" in text or _FREE_SIZE.search(text):
         return CaptureError(
             f"{name} does not work for every size of a dimension that was named free: {_sentence(text)}",
             hint="Give that dimension's size instead of null.",

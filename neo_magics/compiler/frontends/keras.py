@@ -28,7 +28,7 @@ from neo_magics.compiler.frontends.pytorch import import_program, renamed
 from neo_magics.compiler.frontends.shapes import by_name, check_shape, shape_text
 from neo_magics.errors import InputError
 
-_SAMPLE_SIZE = 2  # for a free dimension; 0 and 1 would be taken as fixed
+_SAMPLE_SIZE = 7  # for a free dimension: export takes 0 and 1 as fixed, and 2 happens to be equal to others
 
 
 def import_folder(folder: Path, input_config: InputConfig | None, options: CompilerOptions) -> ImportedModel:

@@ -10,7 +10,7 @@ from tvm.relax.frontend.torch.exported_program_translator import ExportedProgram
 
 from neo_magics.artifact.kernels import Source
 from neo_magics.capture.quiet import quiet_torch
-from neo_magics.capture.torch_names import program_inputs
+from neo_magics.capture.torch_names import node_value, program_inputs, user_input_nodes
 from neo_magics.compiler.frontends.sources import with_sources
 from neo_magics.compiler.frontends.torch_decompositions import decomposition_table
 from neo_magics.compiler.frontends.torch_fixes import CONVERTERS
@@ -94,6 +94,7 @@ def program_to_module(program: Any) -> Any:
     _make_contiguous(decomposed)
     _keep_tensors(decomposed)
     _refuse_complex_inputs(decomposed)
+    _refuse_fixed_sizes(decomposed)
     importer = ProgramImporter()
     importer._check_unsupported_func_type(decomposed.graph.nodes)  # before the inputs, where TVM would fail
     module = importer.from_exported_program(
@@ -133,6 +134,18 @@ def _refuse_complex_inputs(program: Any) -> None:
             hint="Take the real and the imaginary part as two inputs, or as one with a last dimension of 2.",
             input=found[0],
         )
+
+
+def _refuse_fixed_sizes(program: Any) -> None:
+    """PyTorch may find a free size equal to another one for this example, and takes it as fixed then."""
+    for node in user_input_nodes(program):
+        for axis, size in enumerate(getattr(node_value(node), "shape", ())):
+            if not isinstance(size, int) and not size.node.expr.free_symbols:
+                raise InputError(
+                    f"Input {node.name!r}: PyTorch takes its free dimension {axis} as {size}, the example's.",
+                    hint="Export the model with an example of another size, or give that dimension's size.",
+                    input=node.name,
+                )
 
 
 def place(node: Any) -> str:

@@ -64,6 +64,32 @@ def test_recurrent_layers() -> None:
     agrees(seeded(Recurrent), torch.randn(6, 2, 4))
 
 
+class JoinedAttention(nn.Module):
+    """Its views compare four times the batch with eight: equal for a batch of two."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attention = nn.MultiheadAttention(32, 4, batch_first=True)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = torch.cat([x, x], -1)[..., ::2]
+        return self.attention(x, x, x, need_weights=False)[0]
+
+
+@pytest.mark.parametrize("size", [1, 2, 5])
+def test_sizes_that_happen_to_be_equal_stay_free(size: int) -> None:
+    feeds = {"x": np.random.default_rng(0).standard_normal((size, 16, 32)).astype("float32")}
+    agrees(seeded(JoinedAttention), feeds=feeds, input_shape='{"x": [null, 16, 32]}')
+
+
+def test_a_free_size_that_pytorch_takes_as_fixed_is_refused(tmp_path: Path) -> None:
+    free = ({0: torch.export.Dim.DYNAMIC},)
+    program = torch.export.export(seeded(JoinedAttention), (torch.randn(2, 16, 32),), dynamic_shapes=free)
+    capture(program).unpack_into(tmp_path)
+    with pytest.raises(InputError, match="free dimension 0 as 2"):
+        imported(tmp_path, "PYTORCH")
+
+
 @pytest.mark.parametrize("size", [1, 5])
 def test_a_free_batch_runs_at_any_size(size: int) -> None:
     feeds = {"image": np.random.default_rng(0).standard_normal((size, 1, 8, 8)).astype("float32")}
