@@ -6,10 +6,12 @@ next step, survives pickling between processes, and keeps its original as ``__ca
 
 from __future__ import annotations
 
+import errno
 import traceback
 from typing import Any
 
 REASON_LIMIT = 1024  # characters of a FailureReason in the CompilationJob API
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # of an OSError: no space, or no quota, is left
 
 
 class NeoMagicsError(Exception):

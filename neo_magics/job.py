@@ -78,10 +78,14 @@ class Job:
         Raises:
             UsageError: there is neither.
         """
-        job = cls(name, resolve_backend(backend))
-        if not job.logs():
-            job.describe()
-        return job
+        where = resolve_backend(backend)
+        try:
+            return cls.open(name, where)
+        except UsageError:
+            job = cls(name, where)
+            if not job.logs():
+                raise
+            return job
 
     @property
     def status(self) -> JobStatus:

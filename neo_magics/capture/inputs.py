@@ -52,6 +52,10 @@ def to_numpy(value: Any, name: str = "") -> np.ndarray[Any, Any]:
     return array
 
 
+# Of a free dimension in an example: export takes 0 and 1 as fixed, and 2 is often equal to another size.
+SAMPLE_SIZE = 7
+
+
 def like_shape(shape: Shape, dtype: str, name: str, free: int) -> np.ndarray[Any, Any]:
     """A generated example: normal numbers for floats, zeros else; `free` stands for a free dimension."""
     sizes = tuple(free if size is None else size for size in shape)

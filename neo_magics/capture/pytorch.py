@@ -9,7 +9,7 @@ from typing import Any
 
 from neo_magics.api.input_config import render
 from neo_magics.capture.archive import ModelArchive
-from neo_magics.capture.inputs import Arrays, bind_inputs, like_shape
+from neo_magics.capture.inputs import SAMPLE_SIZE, Arrays, bind_inputs, like_shape
 from neo_magics.capture.pt2 import load_pt2, save_pt2
 from neo_magics.capture.quiet import quiet_torch
 from neo_magics.capture.request import CaptureRequest, Shapes, TensorInfo
@@ -23,8 +23,6 @@ from neo_magics.capture.torchscript import (
     untrusted_pickle,
 )
 from neo_magics.errors import CaptureError, InputError
-
-_SAMPLE_SIZE = 7  # for a free dimension; 0 and 1 would be taken as fixed
 
 
 def capture_model(model: Any, request: CaptureRequest) -> ModelArchive:
@@ -132,7 +130,7 @@ def _examples(
             hint=f"Give example inputs (--input x), or shapes (--input-shape '{{\"{names[0]}\": [1, …]}}').",
         )
     dtype = _float_dtype(module)
-    return {name: like_shape(shapes[name], dtype, name, _SAMPLE_SIZE) for name in names if name in shapes}
+    return {name: like_shape(shapes[name], dtype, name, SAMPLE_SIZE) for name in names if name in shapes}
 
 
 def _float_dtype(module: Any) -> str:
@@ -159,7 +157,7 @@ def _traced(examples: Arrays, request: CaptureRequest, signature: Signature) -> 
                 f"the example has {array.ndim}.",
                 hint="Give an example of the shape that you name.",
             )
-        widths = [max(n, _SAMPLE_SIZE) if s is None else n for s, n in zip(shape, array.shape, strict=False)]
+        widths = [max(n, SAMPLE_SIZE) if s is None else n for s, n in zip(shape, array.shape, strict=False)]
         traced[name] = np.resize(array, widths) if shape and widths != list(array.shape) else array
     return traced
 
@@ -186,7 +184,7 @@ def _generated(specs: tuple[TensorInfo, ...]) -> Arrays:
     def shape(spec: TensorInfo) -> tuple[int | None, ...]:
         return tuple(size if isinstance(size, int) else None for size in spec.shape)
 
-    return {spec.name: like_shape(shape(spec), spec.dtype, spec.name, _SAMPLE_SIZE) for spec in specs}
+    return {spec.name: like_shape(shape(spec), spec.dtype, spec.name, SAMPLE_SIZE) for spec in specs}
 
 
 def _check_against(spec: TensorInfo, examples: Arrays, request: CaptureRequest) -> None:

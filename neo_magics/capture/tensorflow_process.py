@@ -6,7 +6,6 @@ installed; without it, this one.
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import subprocess
@@ -19,13 +18,12 @@ from typing import Any
 import numpy as np
 
 from neo_magics.capture.request import TensorInfo
-from neo_magics.errors import ExecutionError, InputError, UntrustedPickleError
+from neo_magics.errors import DISK_FULL, ExecutionError, InputError, UntrustedPickleError
 from neo_magics.settings import TENSORFLOW_PYTHON
 
 Array = np.ndarray[Any, Any]
 PYTHON = TENSORFLOW_PYTHON
 _SECONDS = 600.0
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def describe(folder: Path, *, trust: bool) -> dict[str, Any]:
@@ -95,7 +93,7 @@ def _ask(command: str, folder: Path, trust: bool, *more: str) -> dict[str, Any]:
             hint=f"pip install 'neo-magics[tensorflow]', or set {PYTHON} to a Python that has it.",
             package=missing,
         )
-    if answer.get("errno") in _FULL:
+    if answer.get("errno") in DISK_FULL:
         raise OSError(answer["errno"], os.strerror(answer["errno"]), answer["file"] or None)
     if "error" in answer:
         kind = UntrustedPickleError if answer.get("kind") == "untrusted" else InputError

@@ -29,7 +29,8 @@ _LOGGERS = (
     "torch._export",
     "torch._subclasses.fake_tensor",
 )
-_EXPERTS = "_experts_implementation_internal"  # transformers' name in a configuration
+# What a configuration of transformers asks for, and what it gets while the module is quiet.
+_SETTINGS = (("use_cache", True, False), ("_experts_implementation_internal", "grouped_mm", "batched_mm"))
 
 
 @dataclass(frozen=True)
@@ -78,20 +79,18 @@ def quiet_module(module: Any) -> Iterator[Any]:
     """
     parts = [part for part in module.modules() if hasattr(part, "training")]  # frozen TorchScript has none
     modes = [(part, part.training) for part in parts]
-    caching, grouped = _configs(module, "use_cache", True), _configs(module, _EXPERTS, "grouped_mm")
+    changed = [
+        (config, name, own, quiet) for name, own, quiet in _SETTINGS for config in _configs(module, name, own)
+    ]
     try:
         if modes:
             module.eval()
-        for config in caching:
-            config.use_cache = False
-        for config in grouped:
-            setattr(config, _EXPERTS, "batched_mm")
+        for config, name, _own, quiet in changed:
+            setattr(config, name, quiet)
         yield _on_cpu(module)
     finally:
-        for config in caching:
-            config.use_cache = True
-        for config in grouped:
-            setattr(config, _EXPERTS, "grouped_mm")
+        for config, name, own, _quiet in changed:
+            setattr(config, name, own)
         for part, training in modes:
             part.training = training
 

@@ -7,7 +7,6 @@ runner's to tell.
 
 from __future__ import annotations
 
-import errno
 import gc
 import importlib
 import os
@@ -21,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neo_magics.api.events import Event, LogLine, StageEvent
-from neo_magics.errors import CompilationError, NeoMagicsError, ResourceError, failure_reason
+from neo_magics.errors import DISK_FULL, CompilationError, NeoMagicsError, ResourceError, failure_reason
 from neo_magics.jobs import compile_stages as stages
 from neo_magics.jobs.calibration import calibration_calls
 from neo_magics.jobs.compile_context import CompileContext, archive_stem
@@ -144,7 +143,7 @@ def explain(error: BaseException, stage: str) -> NeoMagicsError:
             f"Out of memory in stage {stage}.",
             hint="Compile a smaller model or batch, or on a machine with more memory.",
         )
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    if isinstance(error, OSError) and error.errno in DISK_FULL:
         return ResourceError(
             f"No space is left on the disk: {error.filename or 'a file'} cannot be written in stage {stage}.",
             hint="Free some space, or move the service with NEO_MAGICS_HOME; then create the job again.",

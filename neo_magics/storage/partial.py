@@ -8,7 +8,6 @@ by the next writer.
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import os
 import uuid
@@ -16,12 +15,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from neo_magics.errors import DiskFullError, StorageError
+from neo_magics.errors import DISK_FULL, DiskFullError, StorageError
 
 _CHUNK = 1 << 20
 _SUFFIX = ".part"
 _ATTEMPTS = 20
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextlib.contextmanager
@@ -85,7 +83,7 @@ def worded(what: str, bucket: str, key: str) -> Iterator[None]:
         yield
     except OSError as error:
         text = f"{what}: {error.strerror or error}."
-        if error.errno in _FULL:
+        if error.errno in DISK_FULL:
             raise DiskFullError(
                 text, hint="Free some space (or raise the quota) and try again.", bucket=bucket, key=key
             ) from error

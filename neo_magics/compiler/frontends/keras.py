@@ -9,7 +9,7 @@ from typing import Any
 from neo_magics.api.compiler_options import CompilerOptions
 from neo_magics.api.input_config import InputConfig
 from neo_magics.capture.files import model_file
-from neo_magics.capture.inputs import like_shape
+from neo_magics.capture.inputs import SAMPLE_SIZE, like_shape
 from neo_magics.capture.keras_model import (
     as_module,
     import_keras,
@@ -27,8 +27,6 @@ from neo_magics.compiler.frontends.imported import ImportedModel
 from neo_magics.compiler.frontends.pytorch import import_program, renamed
 from neo_magics.compiler.frontends.shapes import by_name, check_shape, shape_text
 from neo_magics.errors import InputError
-
-_SAMPLE_SIZE = 7  # for a free dimension: export takes 0 and 1 as fixed, and 2 happens to be equal to others
 
 
 def import_folder(folder: Path, input_config: InputConfig | None, options: CompilerOptions) -> ImportedModel:
@@ -81,7 +79,7 @@ def _export(model: Any, specs: tuple[TensorInfo, ...], shapes: list[tuple[int | 
     """torch.export over positions, which are called arg0, arg1, …"""
     names = [f"arg{index}" for index in range(len(specs))]
     examples = {
-        name: like_shape(shape, spec.dtype, name, _SAMPLE_SIZE)
+        name: like_shape(shape, spec.dtype, name, SAMPLE_SIZE)
         for name, spec, shape in zip(names, specs, shapes, strict=True)
     }
     free = {name: shape for name, shape in zip(names, shapes, strict=True) if None in shape}

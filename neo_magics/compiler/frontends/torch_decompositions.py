@@ -22,8 +22,8 @@ def decomposition_table(program: Any) -> dict[Any, Callable[..., Any]]:
     table.update(
         {
             aten.var_mean.correction: _var_mean,
-            aten.max.dim: _max_dim,  # which TVM's importer sorts for
-            aten.min.dim: _min_dim,
+            aten.max.dim: _extreme_dim("amax", "argmax"),  # which TVM's importer sorts for
+            aten.min.dim: _extreme_dim("amin", "argmin"),
             aten.exp2.default: _exp2,
             aten.hypot.default: _hypot,
             aten.unfold.default: _unfold,
@@ -62,22 +62,17 @@ def _var_mean(x: Any, dim: Any = None, *, correction: Any = None, keepdim: bool 
     return variance, x.mean(axes, keepdim)
 
 
-def _int64() -> Any:
-    import torch
+def _extreme_dim(value: str, place: str) -> Callable[..., Any]:
+    """max or min along a dimension, with where it is: by the methods `value` and `place`."""
 
-    return torch.int64
+    def found(x: Any, dim: int, keepdim: bool = False) -> Any:
+        import torch
 
+        if x.dim() == 0:
+            return x.clone(), x.new_zeros((), dtype=torch.int64)
+        return getattr(x, value)(dim, keepdim), getattr(x, place)(dim, keepdim)
 
-def _max_dim(x: Any, dim: int, keepdim: bool = False) -> Any:
-    if x.dim() == 0:
-        return x.clone(), x.new_zeros((), dtype=_int64())
-    return x.amax(dim, keepdim), x.argmax(dim, keepdim)
-
-
-def _min_dim(x: Any, dim: int, keepdim: bool = False) -> Any:
-    if x.dim() == 0:
-        return x.clone(), x.new_zeros((), dtype=_int64())
-    return x.amin(dim, keepdim), x.argmin(dim, keepdim)
+    return found
 
 
 def _exp2(x: Any) -> Any:

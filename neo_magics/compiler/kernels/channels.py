@@ -9,6 +9,7 @@ from typing import Any
 from tvm import te, tirx, topi
 
 from neo_magics.compiler.kernels import KERNEL, TILE
+from neo_magics.compiler.kernels.arithmetic import is_one
 
 JOIN = "join"
 JOINS_BLOCKS = "neo_joins_blocks"  # the attribute of a kernel that is nothing but a join of whole blocks
@@ -21,7 +22,7 @@ def scale_channels(image: Any, gate: Any) -> Any:
     A kernel of its own, so that what computes the gate is not repeated for each pixel.
     """
 
-    one = isinstance(gate.shape[0], int | tirx.IntImm) and int(gate.shape[0]) == 1
+    one = is_one(gate.shape[0])
 
     def element(n: Any, c: Any, y: Any, x: Any, v: Any) -> Any:
         return image[n, c, y, x, v] * gate[0 if one else n, c, 0, 0, v]

@@ -9,6 +9,7 @@ import numpy as np
 from tvm import te, tirx
 
 from neo_magics.compiler.kernels import KERNEL, TILE
+from neo_magics.compiler.kernels.arithmetic import is_one
 
 MATMUL = "matmul"
 Array = np.ndarray[Any, Any]
@@ -64,17 +65,13 @@ def batch_matmul(data: Any, weight: Any, *, columns: int, rows: int) -> Any:
 def _broadcast(a: Sequence[Any], b: Sequence[Any]) -> list[Any]:
     longer, shorter = sorted((list(a), list(b)), key=len, reverse=True)
     whole = [1] * (len(longer) - len(shorter)) + shorter
-    return [y if _is_one(x) else x for x, y in zip(longer, whole, strict=True)]
+    return [y if is_one(x) else x for x, y in zip(longer, whole, strict=True)]
 
 
 def _within(shape: Sequence[Any], batch: Sequence[Any]) -> list[Any]:
     """Where a place of the broadcast dimensions is in `shape`."""
     last = batch[len(batch) - len(shape) :]
-    return [0 if _is_one(size) else place for size, place in zip(shape, last, strict=True)]
-
-
-def _is_one(size: Any) -> bool:
-    return isinstance(size, int | tirx.IntImm) and int(size) == 1
+    return [0 if is_one(size) else place for size, place in zip(shape, last, strict=True)]
 
 
 def pack_panels(data: Any, *, panel: int) -> Any:

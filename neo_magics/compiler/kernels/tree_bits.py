@@ -145,7 +145,7 @@ def _block(x, out, first, rows, slots, words, leaves, shape):
     bits = T.alloc_buffer((ROWS,), "int32", scope="local")
     found = T.alloc_buffer((ROWS,), "int32", scope="local")
     count: T.int64 = rows
-    read_rows(x, slots, leaves, seen, total, first, count, shape)
+    read_rows(x, slots, leaves, seen, total, first, count, ROWS, shape)
     for t in T.serial(shape.trees):
         for w in T.serial(words.word[t], words.word[t + 1]):
             if count > 3 * LANES:
@@ -158,4 +158,4 @@ def _block(x, out, first, rows, slots, words, leaves, shape):
                 _ask(bits, found, seen, words, w, 1)
         for r in T.serial(count):
             shape.add_leaf(total, leaves, t, found[r], r, ROWS, shape.columns)
-    write_rows(out, total, first, count, shape)
+    write_rows(out, total, first, count, ROWS, shape)

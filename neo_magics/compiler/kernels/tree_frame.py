@@ -1,4 +1,5 @@
 # mypy: ignore-errors
+# ruff: noqa: PLR0913, PLR0917
 # TVMScript: annotations are values there, and the decorated functions are never run as Python.
 """What the two kernels of tree ensembles share: blocks of rows, their slots and sums, and how a row walks.
 
@@ -57,10 +58,9 @@ class ForestShape:
         """How often eight trees are walked side by side."""
         return -(-self.trees // TREES)
 
-    @property
-    def strides(self) -> tuple[int, int]:
-        """From one row's sum to the next row's, and to the next column's: as leaves are added."""
-        return (self.columns, 1) if self.vectors else (1, ROWS)
+    def strides(self, wide: int) -> tuple[int, int]:
+        """From one row's sum to the next row's, and to the next column's, in a block of `wide` rows."""
+        return (self.columns, 1) if self.vectors else (1, wide)
 
     @property
     def values(self) -> tuple[int, ...]:
@@ -114,14 +114,6 @@ def _threshold(bits: Any, key: str) -> Any:
     return tirx.reinterpret(key, bits if key == "float64" else tirx.Cast("int32", bits))
 
 
-def _key(given: Any, missing: Any, shape: ForestShape) -> Any:
-    """What a slot holds for a row whose feature is `given`."""
-    from tvm import tirx
-
-    key = tirx.Cast(shape.key, given)
-    return tirx.if_then_else(tirx.isnan(key), missing, tirx.min(key, shape.largest))
-
-
 def _place(word: Any, wide: int) -> Any:
     """Where the slot of a node's second word begins, among slots of `wide` rows each."""
     from tvm import tirx
@@ -149,20 +141,21 @@ def block_rows(rows: Any, lanes: int) -> Any:
 
 
 @T.macro
-def read_rows(x, slots, leaves, seen, total, first, count, shape):
-    """The slots of `count` rows from row `first` on, and their sums' beginning."""
+def read_rows(x, slots, leaves, seen, total, first, count, wide, shape):
+    """The slots of `count` rows from row `first` on, in a block of `wide` rows, and their sums' beginning."""
     for r in T.serial(count):
         for s in T.serial(shape.slots):
-            seen[s * ROWS + r] = _key(x[first + r, slots.feature[s]], slots.missing[s], shape)
+            given = T.Cast(shape.key, x[first + r, slots.feature[s]])
+            seen[s * wide + r] = T.if_then_else(T.isnan(given), slots.missing[s], T.min(given, shape.largest))
         for c in T.serial(shape.columns):
-            total[r * shape.strides[0] + c * shape.strides[1]] = leaves.base[c]
+            total[r * shape.strides(wide)[0] + c * shape.strides(wide)[1]] = leaves.base[c]
 
 
 @T.macro
-def write_rows(out, total, first, count, shape):
+def write_rows(out, total, first, count, wide, shape):
     for r in T.serial(count):
         for c in T.serial(shape.columns):
-            out[first + r, c] = total[r * shape.strides[0] + c * shape.strides[1]]
+            out[first + r, c] = total[r * shape.strides(wide)[0] + c * shape.strides(wide)[1]]
 
 
 @T.macro
@@ -189,10 +182,7 @@ def few_rows(x, out, first, count, slots, nodes, leaves, shape):
     total = T.alloc_buffer((shape.columns,), shape.value, scope="local")
     at = T.alloc_buffer((TREES,), "int32", scope="local")
     for r in T.serial(count):
-        for s in T.serial(shape.slots):
-            seen[s] = _key(x[first + r, slots.feature[s]], slots.missing[s], shape)
-        for c in T.serial(shape.columns):
-            total[c] = leaves.base[c]
+        read_rows(x, slots, leaves, seen, total, first + r, 1, 1, shape)
         for g in T.serial(shape.groups):
             for lane in T.unroll(TREES):
                 at[lane] = nodes.root[g * TREES + lane]
@@ -201,8 +191,7 @@ def few_rows(x, out, first, count, slots, nodes, leaves, shape):
             for lane in T.unroll(TREES):
                 if g * TREES + lane < shape.trees:
                     shape.add_leaf(total, leaves, g * TREES + lane, nodes.leaf[at[lane]], 0, 1, shape.columns)
-        for c in T.serial(shape.columns):
-            out[first + r, c] = total[c]
+        write_rows(out, total, first + r, 1, 1, shape)
 
 
 @T.macro

@@ -83,7 +83,7 @@ def _many_rows(x, out, first, count, slots, nodes, depth, leaves, shape):
     seen = T.alloc_buffer((shape.slots * ROWS + 1,), shape.key, scope="local")
     total = T.alloc_buffer((shape.columns * ROWS,), shape.value, scope="local")
     at = T.alloc_buffer((WALKS,), "int32", scope="local")
-    read_rows(x, slots, leaves, seen, total, first, count, shape)
+    read_rows(x, slots, leaves, seen, total, first, count, ROWS, shape)
     for t in T.serial(shape.trees):
         for g in T.serial(count // WALKS):
             _walk(at, nodes.root[t], depth[t], nodes, seen, g * WALKS, WALKS)
@@ -92,7 +92,7 @@ def _many_rows(x, out, first, count, slots, nodes, depth, leaves, shape):
         for tail in T.serial(count % WALKS):
             _walk(at, nodes.root[t], depth[t], nodes, seen, count - 1 - tail, 1)
             shape.add_leaf(total, leaves, t, nodes.leaf[at[0]], count - 1 - tail, ROWS, shape.columns)
-    write_rows(out, total, first, count, shape)
+    write_rows(out, total, first, count, ROWS, shape)
 
 
 @T.macro

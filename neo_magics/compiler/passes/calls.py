@@ -110,6 +110,13 @@ def integers(operand: Any) -> list[int] | None:
     return [int(value) for value in found]
 
 
+def batch_norm_of(item: Any, lookup: Callable[[Any], Any]) -> Any | None:
+    """The call of batch norm over axis 1 whose normed result the tuple's `item` is; None where it is none."""
+    norm: Any = lookup(item.tuple_value) if isinstance(item.tuple_value, relax.Var) else None
+    found = item.index == 0 and name_of(norm) == "relax.nn.batch_norm" and int(norm.attrs.axis) == 1
+    return norm if found else None
+
+
 def rewrite_entry(mutator: Any, module: tvm.IRModule) -> tvm.IRModule:
     """`module` with `main` rewritten by a PyExprMutator, and the kernels that it added."""
     entry = module.get_global_var(ENTRY)
@@ -118,6 +125,15 @@ def rewrite_entry(mutator: Any, module: tvm.IRModule) -> tvm.IRModule:
     for key, value in (module.attrs or {}).items():
         rewritten = rewritten.with_attr(key, value)
     return rewritten
+
+
+def rewrite_kernels(change: Callable[[tirx.PrimFunc], tirx.PrimFunc], module: tvm.IRModule) -> tvm.IRModule:
+    """`module` with every kernel as `change` makes it."""
+    updated = tvm.IRModule(dict(module.functions_items()), attrs=module.attrs)
+    for var, func in module.functions_items():
+        if isinstance(func, tirx.PrimFunc):
+            updated[var] = change(func)
+    return updated
 
 
 class Uses:

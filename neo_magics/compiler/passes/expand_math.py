@@ -11,6 +11,7 @@ from tvm import tirx
 
 from neo_magics.compiler.kernels.expansions import expand
 from neo_magics.compiler.kernels.extremes import keep_nan, start_at_infinity
+from neo_magics.compiler.passes import calls
 
 
 @tvm.transform.module_pass(opt_level=0, name="ExpandMath")
@@ -22,19 +23,14 @@ class ExpandMath:
 
     def transform_module(self, module: tvm.IRModule, _context: Any) -> tvm.IRModule:
         """The same kernels without calls of the C library."""
-        updated = tvm.IRModule(dict(module.functions_items()), attrs=module.attrs)
-        for var, func in module.functions_items():
-            if isinstance(func, tirx.PrimFunc):
-                named = not _rounds_to_bfloat16(func.body)
-                extremes = partial(keep_nan, named=named)
-                rules = [
-                    (tirx.Max, extremes),
-                    (tirx.Min, extremes),
-                    *([(tvm.ir.Call, expand)] if named else []),
-                ]
-                body = start_at_infinity(func.body)
-                updated[var] = func.with_body(tvm_ffi.structural_map(body, rules))
-        return updated
+        return calls.rewrite_kernels(_expanded, module)
+
+
+def _expanded(func: tirx.PrimFunc) -> tirx.PrimFunc:
+    named = not _rounds_to_bfloat16(func.body)
+    extremes = partial(keep_nan, named=named)
+    rules = [(tirx.Max, extremes), (tirx.Min, extremes), *([(tvm.ir.Call, expand)] if named else [])]
+    return func.with_body(tvm_ffi.structural_map(start_at_infinity(func.body), rules))
 
 
 def _rounds_to_bfloat16(body: Any) -> bool:

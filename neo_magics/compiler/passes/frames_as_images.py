@@ -45,11 +45,9 @@ class _Framer(PyExprMutator):  # type: ignore[misc]
 
     def visit_tuple_getitem_(self, item: Any) -> Any:
         item = self.visit_expr_post_order(item)
-        norm: Any = self.lookup_binding(item.tuple_value) if isinstance(item.tuple_value, relax.Var) else None
-        if item.index != 0 or calls.name_of(norm) != "relax.nn.batch_norm" or int(norm.attrs.axis) != 1:
-            return item
-        images = self.images(norm.args[0])
-        if images is None:
+        norm = calls.batch_norm_of(item, self.lookup_binding)
+        images = None if norm is None else self.images(norm.args[0])
+        if norm is None or images is None:
             return item
         made = self.builder_.emit(tvm.ir.Call(norm.op, [images, *norm.args[1:]], norm.attrs))
         return self.shaped(relax.TupleGetItem(made, 0), calls.static_shape(norm.args[0]) or ())

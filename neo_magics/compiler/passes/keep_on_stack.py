@@ -9,6 +9,8 @@ import tvm
 import tvm_ffi
 from tvm import tirx
 
+from neo_magics.compiler.passes import calls
+
 LARGEST = 8 * 1024  # bytes; a tile of sums has at most 2 KB, and threads may have small stacks
 _NOT_IN_WORKSPACE = {"disable_lower_builtin": tirx.IntImm("bool", 1)}  # LowerTVMBuiltin's own key
 
@@ -23,13 +25,11 @@ class KeepOnStack:
 
     def transform_module(self, module: tvm.IRModule, _context: Any) -> tvm.IRModule:
         """Mark the allocations in every function that TVM has lowered."""
-        updated = tvm.IRModule(dict(module.functions_items()), attrs=module.attrs)
-        for var, func in module.functions_items():
-            if isinstance(func, tirx.PrimFunc):
-                updated[var] = func.with_body(
-                    tvm_ffi.structural_map(func.body, [(tirx.AllocBuffer, _marked)])
-                )
-        return updated
+        return calls.rewrite_kernels(_kept, module)
+
+
+def _kept(func: tirx.PrimFunc) -> tirx.PrimFunc:
+    return func.with_body(tvm_ffi.structural_map(func.body, [(tirx.AllocBuffer, _marked)]))
 
 
 def _marked(allocation: Any) -> Any:

@@ -10,6 +10,8 @@ import tvm_ffi
 from tvm import s_tir, tirx
 from tvm.sym import Analyzer
 
+from neo_magics.compiler.passes import calls
+
 _QUOTIENTS = (tirx.FloorDiv, tirx.FloorMod)
 _SUMS = (tirx.Add, tirx.Sub)
 _FAR = 1 << 40  # a bound beyond is none
@@ -30,12 +32,13 @@ class KeepQuotients:
 
     def transform_module(self, module: tvm.IRModule, _context: Any) -> tvm.IRModule:
         """Rewrite the indices of the kernels that have such, after all that is simplified safely."""
-        updated = tvm.IRModule(dict(module.functions_items()), attrs=module.attrs)
-        for var, func in module.functions_items():
-            if isinstance(func, tirx.PrimFunc) and not _kept(func).same_as(func):
-                simplified = s_tir.transform.StmtSimplify()(tvm.IRModule({var: func}))
-                updated[var] = _kept(simplified[var.name_hint])
-        return updated
+        return calls.rewrite_kernels(_rewritten, module)
+
+
+def _rewritten(func: tirx.PrimFunc) -> tirx.PrimFunc:
+    if _kept(func).same_as(func):
+        return func
+    return _kept(s_tir.transform.StmtSimplify()(tvm.IRModule({"main": func}))["main"])
 
 
 def _kept(func: tirx.PrimFunc) -> tirx.PrimFunc:

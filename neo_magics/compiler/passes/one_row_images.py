@@ -42,14 +42,13 @@ class _Rower(PyExprMutator):  # type: ignore[misc]
 
     def visit_tuple_getitem_(self, item: Any) -> Any:
         item = self.visit_expr_post_order(item)
-        norm: Any = self.lookup_binding(item.tuple_value) if isinstance(item.tuple_value, relax.Var) else None
-        if calls.name_of(norm) == "relax.split":
-            piece = _piece(self, norm, item.index)
+        made: Any = self.lookup_binding(item.tuple_value) if isinstance(item.tuple_value, relax.Var) else None
+        if calls.name_of(made) == "relax.split":
+            piece = _piece(self, made, item.index)
             return item if piece is None else self.shaped(piece, calls.shape_of(item) or ())
-        if item.index != 0 or calls.name_of(norm) != "relax.nn.batch_norm" or int(norm.attrs.axis) != 1:
-            return item
-        data = self.row(norm.args[0])
-        if data is None:
+        norm = calls.batch_norm_of(item, self.lookup_binding)
+        data = None if norm is None else self.row(norm.args[0])
+        if norm is None or data is None:
             return item
         made = self.builder_.emit(tvm.ir.Call(norm.op, [data, *norm.args[1:]], norm.attrs))
         return self.shaped(relax.TupleGetItem(made, 0), calls.shape_of(norm.args[0]) or ())

@@ -12,6 +12,7 @@ from tvm import relax
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
 from neo_magics.compiler.kernels import FUSES_ELEMENTWISE, INJECTIVE
+from neo_magics.compiler.kernels.arithmetic import is_one
 from neo_magics.compiler.kernels.matmul import batch_matmul, pack_columns, pack_panels, packed_matmul
 from neo_magics.compiler.kernels.tiles import matmul_tile
 from neo_magics.compiler.machine import Machine
@@ -63,7 +64,7 @@ class _Packer(PyExprMutator):  # type: ignore[misc]
 
     def _packed(self, call: Any, left: Sequence[Any], right: Sequence[Any]) -> Any:
         (*lead, rows, _depth), columns = left, int(right[-1])
-        shared = _is_one(right[:-2])  # one matrix for all: their rows are those of one product
+        shared = all(map(is_one, right[:-2]))  # one matrix for all: their rows are those of one product
         rows = calls.product([*lead, rows]) if shared else rows
         machine = self.machine if shared else replace(self.machine, cores=1)
         tile = matmul_tile(rows if isinstance(rows, int) else None, -(-columns // machine.lanes), machine)
@@ -94,7 +95,3 @@ class _Packer(PyExprMutator):  # type: ignore[misc]
             primfunc_attrs={"op_pattern": pattern},
         )
         return self.builder_.emit(made)
-
-
-def _is_one(lead: Sequence[Any]) -> bool:
-    return all(isinstance(size, int) and size == 1 for size in lead)

@@ -10,6 +10,7 @@ import tvm_ffi
 from tvm import tirx
 from tvm.sym import Analyzer
 
+from neo_magics.compiler.passes import calls
 from neo_magics.compiler.schedules import loops
 from neo_magics.compiler.schedules.loops import FREE, PARALLEL_WORK
 
@@ -26,11 +27,11 @@ class WakeForMuch:
 
     def transform_module(self, module: tvm.IRModule, _context: Any) -> tvm.IRModule:
         """Look at every function that TVM has lowered."""
-        updated = tvm.IRModule(dict(module.functions_items()), attrs=module.attrs)
-        for var, func in module.functions_items():
-            if isinstance(func, tirx.PrimFunc):
-                updated[var] = func.with_body(tvm_ffi.structural_map(func.body, [(tirx.For, _chosen)]))
-        return updated
+        return calls.rewrite_kernels(_looking, module)
+
+
+def _looking(func: tirx.PrimFunc) -> tirx.PrimFunc:
+    return func.with_body(tvm_ffi.structural_map(func.body, [(tirx.For, _chosen)]))
 
 
 def _chosen(loop: Any) -> Any:

@@ -11,6 +11,7 @@ from tvm import tirx
 from tvm.s_tir import SBlock, Schedule
 from tvm.sym import Analyzer
 
+from neo_magics.compiler.schedules import loops
 from neo_magics.compiler.schedules.loops import Block
 
 ROW, COLUMN = 2, 3  # of N C/v H W v, and of N C H W
@@ -133,9 +134,6 @@ def _part(loop: Any, first: int, end: int) -> Any:
     renamed = [(each, tirx.Var(each.name, each.ty)) for each in defined]
     renamed.append((loop.loop_var, variable + first))
 
-    def mapped(each: Any) -> Any:
-        return next((new for old, new in renamed if old.same_as(each)), each)
-
-    body = tvm_ffi.structural_map(loop.body, [(tirx.Var, mapped)])
+    body = loops.substituted(loop.body, renamed)
     zero, extent = (tirx.const(number, loop.extent.ty.dtype) for number in (0, end - first))
     return tirx.For(variable, zero, extent, loop.kind, body)

@@ -151,6 +151,15 @@ def _length(sch: Schedule, block: Block) -> int:
     return len(found)
 
 
+def substituted(part: Any, values: Sequence[tuple[Any, Any]]) -> Any:
+    """An expression or a statement with values in place of variables, as pairs."""
+
+    def mapped(each: Any) -> Any:
+        return next((value for variable, value in values if variable.same_as(each)), each)
+
+    return tvm_ffi.structural_map(part, [(tirx.Var, mapped)])
+
+
 def variables(expression: Any) -> list[tirx.Var]:
     """The variables of an index expression."""
     return list(tirx.analysis.undefined_vars(expression))

@@ -57,8 +57,8 @@ class RowsInside:
         )
         if _outside(row, image, window, range(top, end)) < WORTH_ASKING:
             return None
-        zero = tirx.const(0, variable.ty.dtype)
-        first = _before(sch, summed, variable, _with(row, [(image.var, place), (window.var, zero)]))
+        values = [(image.var, place), (window.var, tirx.const(0, variable.ty.dtype))]
+        first = _before(sch, summed, variable, loops.substituted(row, values))
         return None if first is None else cls(variable, first, step, top, end)
 
     def skipped(self, sch: Schedule) -> Schedule:
@@ -107,7 +107,7 @@ def _row_of(block: Any, padded: Any) -> Any | None:
         for axis in block.iter_vars
         if isinstance(axis.dom.extent, tirx.IntImm) and int(axis.dom.extent) == 1
     ]
-    return None if row is None else _with(row, [(axis.var, axis.dom.min) for axis in once])
+    return None if row is None else loops.substituted(row, [(axis.var, axis.dom.min) for axis in once])
 
 
 def _used(realize: Any, row: Any) -> list[tuple[Any, Any]]:
@@ -120,7 +120,7 @@ def _used(realize: Any, row: Any) -> list[tuple[Any, Any]]:
 def _at(row: Any, image: Any, window: Any, y: int, r: int) -> int:
     """`row` for row y of the result and row r of the window."""
     values = [(axis.var, tirx.const(each, axis.var.ty.dtype)) for axis, each in ((image, y), (window, r))]
-    return int(Analyzer().simplify(_with(row, values)))
+    return int(Analyzer().simplify(loops.substituted(row, values)))
 
 
 def _outside(row: Any, image: Any, window: Any, inside: range) -> float:
@@ -139,15 +139,6 @@ def _before(sch: Schedule, summed: Block, variable: Any, place: Any) -> Any | No
     once = [
         loop for loop in nest[around + 1 :] if isinstance(loop.extent, tirx.IntImm) and int(loop.extent) == 1
     ]
-    place = _with(place, [(loop.loop_var, loop.min) for loop in once])
+    place = loops.substituted(place, [(loop.loop_var, loop.min) for loop in once])
     inner = [loop.loop_var for loop in nest[around + 1 :]]
     return None if any(var.same_as(each) for var in loops.variables(place) for each in inner) else place
-
-
-def _with(expression: Any, values: Sequence[tuple[Any, Any]]) -> Any:
-    """`expression` with values in place of variables."""
-
-    def mapped(each: Any) -> Any:
-        return next((value for variable, value in values if variable.same_as(each)), each)
-
-    return tvm_ffi.structural_map(expression, [(tirx.Var, mapped)])
