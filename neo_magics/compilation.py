@@ -6,12 +6,12 @@ import json
 import math
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
-from neo_magics.api.target_names import device_named, platform_named, this_machine
+from neo_magics.api.target_names import device_named, nearest, platform_named, this_machine
 from neo_magics.errors import TargetError, UsageError
 from neo_magics.job import Job, resolve_backend
 from neo_magics.settings import LOCAL, SAGEMAKER
@@ -76,15 +76,27 @@ def compile(
     Raises:
         CaptureError: the model cannot be captured.
         TargetError: the target is unknown.
-        UsageError: the service refused the request; the message lists everything that is wrong.
+        UsageError: an argument that there is not; or the service refused the request, and the message lists
+            everything that is wrong.
         JobFailedError: with `wait`, the job did not complete.
     """
+    _check_names(options)
     where = resolve_backend(backend)
     output = Target.parse(None if options.get("platform") else target, options.get("platform"), where.name)
     archive = capture_for(where, model, inputs=inputs, input_shape=input_shape, **options)
     title = name or job_name(model, options.get("platform") or target)
     job = submit(archive, request_for(archive, output, where, name=title, **options), where)
     return job.wait() if wait else job
+
+
+def _check_names(options: Iterable[str]) -> None:
+    """A misspelt option would compile something else than was asked for."""
+    known = ("inputs", "target", "input_shape", "name", "backend", "wait", *CompileOptions.__annotations__)
+    for name in options:
+        if name not in CompileOptions.__annotations__:
+            near = nearest(name, known)
+            hint = f"Did you mean {near}?" if near else f"It takes {', '.join(known)}."
+            raise UsageError(f"compile() has no argument {name!r}.", hint=hint)
 
 
 def capture_for(

@@ -117,6 +117,16 @@ def test_all_that_is_wrong_with_a_request_is_said_at_once(backend):
         )
 
 
+def test_an_argument_that_there_is_not_is_refused_with_the_nearest_one(backend):
+    for wrong, hint in (
+        ("input_shapes", "Did you mean input_shape?"),
+        ("precision", "It takes inputs, target"),
+    ):
+        with pytest.raises(UsageError, match=rf"no argument '{wrong}'") as error:
+            compile(nn.Linear(4, 2).eval(), inputs=X, backend=backend, **{wrong: {"x": [None, 4]}})
+        assert hint in str(error.value)
+
+
 def test_sagemaker_needs_a_role_of_the_users(settings):
     remote = Backend(replace(settings, backend="sagemaker"))
     with pytest.raises(UsageError, match="--role arn:aws:iam::ACCOUNT:role/NAME"):
