@@ -1,4 +1,4 @@
-/** The search field, and the groups as buttons with a shape and a count. */
+/** The search field, and the groups as buttons with a shape and a count of the jobs that are known. */
 import { element, setText } from "./dom.ts";
 import type { Group, JobsModel } from "./model.ts";
 
@@ -18,7 +18,8 @@ export class Filters {
     placeholder: "Search jobs",
     "aria-label": "Search jobs by name, target or status",
   });
-  readonly #groups = new Map<Group, { node: HTMLButtonElement; count: HTMLElement }>();
+  readonly #groups = new Map<Group, { node: HTMLButtonElement; count: HTMLElement; label: string }>();
+  readonly #of = element("div", { class: "neo-counted neo-muted" });
 
   constructor(model: JobsModel) {
     this.#model = model;
@@ -27,15 +28,24 @@ export class Filters {
     });
     const groups = GROUPS.map((group) => this.#group(...group));
     const bar = element("div", { class: "neo-groups", role: "group", "aria-label": "Which jobs" }, ...groups);
-    this.node = element("div", { class: "neo-filters" }, this.#search, bar);
+    this.node = element("div", { class: "neo-filters" }, this.#search, bar, this.#of);
   }
 
   update(): void {
     if (!this.#model.search && document.activeElement !== this.#search) {
       this.#search.value = "";
     }
-    for (const [group, { node, count }] of this.#groups) {
-      setText(count, `${this.#model.count(group)}${this.#model.next ? "+" : ""}`);
+    const known = this.#model.count("all");
+    const of = this.#model.next ? `of the newest ${known} jobs` : "";
+    setText(this.#of, of);
+    this.#of.hidden = !of;
+    for (const [group, { node, count, label }] of this.#groups) {
+      const all = group === "all";
+      const number = all && of ? `${known}+` : String(this.#model.count(group));
+      const words = `${label}: ${number} ${all ? "" : of}`.trim();
+      setText(count, number);
+      node.title = words;
+      node.setAttribute("aria-label", words);
       node.setAttribute("aria-pressed", String(group === this.#model.group));
     }
   }
@@ -45,16 +55,11 @@ export class Filters {
     const sign = mark
       ? element("span", { class: accent, "aria-hidden": "true" }, mark)
       : element("span", {}, label);
-    const node = element(
-      "button",
-      { type: "button", class: "neo-group", title: label, "aria-label": label },
-      sign,
-      count,
-    );
+    const node = element("button", { type: "button", class: "neo-group", "data-group": group }, sign, count);
     node.addEventListener("click", () => {
       this.#model.group = group;
     });
-    this.#groups.set(group, { node, count });
+    this.#groups.set(group, { node, count, label });
     return node;
   }
 }

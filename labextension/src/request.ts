@@ -37,10 +37,22 @@ export async function request<T>(send: Send, path: string, init: RequestInit = {
   }
   const text = await answer.text();
   if (answer.ok) {
-    return (text ? JSON.parse(text) : null) as T;
+    return parsed(text) as T;
   }
   throw new RequestFailure(answer.status, refusal(answer.status, text));
 }
+
+function parsed(text: string): unknown {
+  try {
+    return text ? JSON.parse(text) : null;
+  } catch {
+    // What stands before the server has sent its own page.
+    throw new RequestFailure(0, { message: "You are no longer logged in.", hint: "Reload the page." });
+  }
+}
+
+// A hub or a proxy says that there is no server behind it.
+const AWAY = [424, 502, 503, 504];
 
 function refusal(status: number, text: string): Refusal {
   try {
@@ -55,6 +67,12 @@ function refusal(status: number, text: string): Refusal {
     return {
       message: "The server has no compilation jobs.",
       hint: "Enable its extension: jupyter server extension enable neo_magics.server",
+    };
+  }
+  if (AWAY.includes(status)) {
+    return {
+      message: "The Jupyter server is not running.",
+      hint: "Start it again, on a hub from its control panel. The list comes back by itself once it runs.",
     };
   }
   return { message: `The server answered with an error (${status}).`, hint: "See the server's log." };

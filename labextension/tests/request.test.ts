@@ -23,7 +23,18 @@ test("the server's own words", async () => {
 });
 
 test("a proxy's page is not shown to the user", async () => {
-  assert.match((await failure(answering(502, "<html>"))).message, /error \(502\)/);
+  assert.match((await failure(answering(418, "<html>"))).message, /error \(418\)/);
+});
+
+test("a hub, or a proxy, whose server is not running", async () => {
+  for (const status of [424, 502, 503, 504]) {
+    assert.equal((await failure(answering(status, "<html>"))).message, "The Jupyter server is not running.");
+  }
+});
+
+test("a login page in the place of an answer", async () => {
+  const error = await failure(answering(200, "<!doctype html><title>Log in</title>"));
+  assert.deepEqual([error.message, error.hint], ["You are no longer logged in.", "Reload the page."]);
 });
 
 test("a server without the extension", async () => {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,22 @@ if TYPE_CHECKING:
     from neo_magics.job import Job
     from neo_magics.magics.shell import NeoMagics
     from neo_magics.widgets.surfaces import Output
+
+
+_OF_PYTHON = re.compile(r"_\d+_\d+")  # jupyter_client ends a message's id with its process and a count
+
+
+def is_live(owner: NeoMagics) -> bool:
+    """Whether the front end replaces what it has shown, as a panel that follows its job needs it.
+
+    A terminal does not, nor does jupyter console or qtconsole: Python programs that let a cell ask
+    questions, and say nothing of cells in their requests.
+    """
+    if not hasattr(owner.shell, "kernel"):
+        return False
+    request = owner.shell.get_parent()
+    of_python = _OF_PYTHON.search(str(request.get("header", {}).get("msg_id", "")))
+    return bool(is_executed(owner) or not of_python or request.get("metadata"))
 
 
 def is_executed(owner: NeoMagics) -> bool:
@@ -47,7 +64,7 @@ def linger(owner: NeoMagics, panel: JobPanel | GroupPanel) -> None:
 
 def open_panel(owner: NeoMagics, job: Job, *, measure: bool, place: Output | None = None) -> JobPanel:
     """Show `job` under the running cell, or in `place`; in a notebook the panel follows it on its own."""
-    live = hasattr(owner.shell, "kernel")
+    live = is_live(owner)
     surface = NotebookSurface(job.stop, place) if live else TextSurface()
     panel = JobPanel(job, surface, measure=measure_here if measure else None)
     if panel.refresh() and live:
@@ -60,7 +77,7 @@ def open_group(
     owner: NeoMagics, jobs: Sequence[Job], *, measure: bool, place: Output | None = None
 ) -> GroupPanel:
     """As `open_panel`, for several jobs of one model."""
-    live = hasattr(owner.shell, "kernel")
+    live = is_live(owner)
     surface = NotebookGroup(jobs, place) if live else TextGroup()
     panel = GroupPanel(jobs, surface, measure=measure_group if measure else None)
     if panel.refresh() and live:

@@ -15,7 +15,7 @@ from neo_magics.widgets.group_html import group_frozen, group_head, group_live, 
 from neo_magics.widgets.job_box import JobBox
 from neo_magics.widgets.job_panel import Follower
 from neo_magics.widgets.panel import Panel
-from neo_magics.widgets.surfaces import Output, placed
+from neo_magics.widgets.surfaces import Output, placed, say
 from neo_magics.widgets.view import JobView
 
 
@@ -120,7 +120,7 @@ class NotebookGroup:
 class TextGroup:
     """A terminal: the first look and the last are printed."""
 
-    def __init__(self, write: Callable[[str], None] = print) -> None:
+    def __init__(self, write: Callable[[str], None] = say) -> None:
         self._write = write
         self._shown = False
 

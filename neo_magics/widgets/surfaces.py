@@ -86,10 +86,15 @@ class NotebookSurface:
         self._job.close()
 
 
+def say(text: str) -> None:
+    """Print, and send it before the cell can end: a console hears nothing after that."""
+    print(text, flush=True)
+
+
 class TextSurface:
     """A terminal: the first look and the last are printed."""
 
-    def __init__(self, write: Callable[[str], None] = print) -> None:
+    def __init__(self, write: Callable[[str], None] = say) -> None:
         self._write = write
         self._shown = False
 

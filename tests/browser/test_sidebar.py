@@ -76,7 +76,7 @@ def test_search_and_groups_go_through_older_jobs_also_without_a_websocket(tmp_pa
         page.fill(".neo-search", "nothing like this")
         page.wait_for_selector(".neo-notice:has-text('No job matches.')")
         page.click(".neo-notice button:has-text('Show all')")
-        page.click(".neo-group[aria-label='Failed or stopped']")
+        page.click(".neo-group[data-group='failed']")
         page.wait_for_function("document.querySelectorAll('.neo-row').length === 2")
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from neo_magics.job import StoppedWaiting
 from neo_magics.magics.compile_magic import CompileMagic
-from neo_magics.magics.panels import linger
+from neo_magics.magics.panels import is_live, linger
 from neo_magics.magics.waiting import Filed, wait_for
 
 
@@ -74,6 +74,26 @@ def test_a_panel_that_broke_does_not_hold_the_program_that_executes_a_notebook()
     panel = SimpleNamespace(frozen=threading.Event(), subject="net-1")
     linger(SimpleNamespace(shell=shell, refresher=SimpleNamespace(running=False)), panel)
     assert not panel.frozen.is_set()
+
+
+@pytest.mark.parametrize(
+    ("header", "content", "metadata", "live"),
+    [
+        ("0f6b-aa_4711_3", True, {}, False),  # jupyter console, qtconsole
+        ("0f6b-aa_4711_3", False, {}, True),  # nbclient
+        ("0f6b-aa_4711_3", True, {"cellId": "a"}, True),  # a notebook that its server executes
+        ("6e3c9f5e-5a1c-4a5e-9d05-6b1f7f4a6d2b", True, {}, True),  # a page
+        (None, True, {}, True),
+    ],
+)
+def test_a_console_gets_text_since_it_replaces_nothing(header, content, metadata, live):
+    request = {"header": {"msg_id": header}, "content": {"allow_stdin": content}, "metadata": metadata}
+    shell = SimpleNamespace(kernel=None, get_parent=lambda: request)
+    assert is_live(SimpleNamespace(shell=shell)) is live
+
+
+def test_in_a_terminal_nothing_is_live():
+    assert not is_live(SimpleNamespace(shell=SimpleNamespace()))
 
 
 @pytest.fixture

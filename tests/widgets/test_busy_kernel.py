@@ -1,4 +1,4 @@
-"""Stop in a panel while a cell keeps a real kernel busy: a client with a subshell, as JupyterLab has."""
+"""Panels and a real kernel: Stop while a cell keeps it busy (a subshell, as in JupyterLab), last words."""
 
 from __future__ import annotations
 
@@ -18,6 +18,18 @@ end = time.monotonic() + 30
 while not stops and time.monotonic() < end:
     time.sleep(0.02)
 print(f"heard {len(stops)}")
+"""
+# As --wait: a thread shows the end, the cell awaits it.
+LAST = """
+import asyncio, threading
+from neo_magics.widgets.surfaces import TextSurface
+frozen = threading.Event()
+def end():
+    TextSurface().freeze("", "completed")
+    frozen.set()
+threading.Thread(target=end).start()
+while not frozen.is_set():
+    await asyncio.sleep(0.01)
 """
 
 
@@ -59,3 +71,8 @@ def test_stop_is_heard_while_a_cell_runs(client):
     click = client.session.msg("comm_msg", {"comm_id": button, "data": data})
     click["header"]["subshell_id"] = subshell(client)
     assert printed(client, BUSY, meanwhile=lambda: client.shell_channel.send(click)) == "heard 1"
+
+
+def test_a_console_has_the_last_words_before_the_cell_ends(client):
+    """It hears nothing between two cells."""
+    assert printed(client, LAST) == "completed"
