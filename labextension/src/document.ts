@@ -61,7 +61,12 @@ export class JobDocument extends Widget {
       this.#created,
     );
     const actions = element("div", { class: "neo-tools" }, this.#stop, this.#insert);
-    const header = element("header", {}, element("div", { class: "neo-name" }, title, words), actions);
+    const header = element(
+      "div",
+      { class: "neo-top" },
+      element("div", { class: "neo-name" }, title, words),
+      actions,
+    );
     this.node.append(header, this.#tabs.node);
     options.model.changed.connect(this.#listed, this);
   }

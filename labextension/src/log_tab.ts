@@ -14,7 +14,7 @@ export class LogTab implements Tab {
   readonly title = "Log";
   readonly node: HTMLElement;
   readonly #client: JobsClient;
-  readonly #lines = element("pre", { class: "neo-log", tabindex: "0", "aria-label": "Log" });
+  readonly #lines = element("pre", { class: "neo-log", tabindex: "0", role: "group", "aria-label": "Log" });
   readonly #pause = button("Pause", () => this.#toggle(), { "aria-pressed": "false", hidden: "" });
   readonly #note = element("div", { class: "neo-muted" }, NOTHING);
   #earlier: string[] = []; // lines that are no longer shown

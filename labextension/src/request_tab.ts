@@ -10,7 +10,12 @@ export class RequestTab implements Tab {
   readonly node: HTMLElement;
   readonly #client: JobsClient;
   readonly #choices = element("div", { class: "neo-choices", role: "group", "aria-label": "Show as" });
-  readonly #text = element("pre", { class: "neo-code", tabindex: "0", "aria-label": "Request" });
+  readonly #text = element("pre", {
+    class: "neo-code",
+    tabindex: "0",
+    role: "group",
+    "aria-label": "Request",
+  });
   #texts: Record<string, string> = {};
   #chosen = "";
 

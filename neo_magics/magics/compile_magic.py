@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import keyword
-from collections.abc import Sequence
+from collections import ChainMap
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from neo_magics.magics.expressions import resolve
 from neo_magics.magics.models import choose, defined, is_model
 from neo_magics.magics.options import compile_parser, did_you_mean
 from neo_magics.magics.panels import linger
+from neo_magics.magics.placeholders import filled
 from neo_magics.magics.waiting import Filed, block_for, wait_for
 from neo_magics.magics.words import split
 
@@ -39,11 +41,17 @@ class StoppedFiling(KeyboardInterrupt):
 class CompileMagic:
     """One call of the magic."""
 
-    def __init__(self, owner: NeoMagics, *, place: Output | None = None) -> None:
-        """`place`: the output that the panel goes to; a new one of the running cell without it."""
+    def __init__(
+        self, owner: NeoMagics, *, place: Output | None = None, scope: Mapping[str, Any] | None = None
+    ) -> None:
+        """`place`: the output that the panel goes to; a new one of the running cell without it.
+
+        `scope`: the variables of the function that holds the call; the user's own are seen behind them.
+        """
         self._owner = owner
         self._place = place
         self._shell = owner.shell
+        self._names = ChainMap(dict(scope or {}), owner.shell.user_ns)
 
     def run(self, line: str, cell: str | None) -> Any:
         """Do it; where the call is awaited, an awaitable that does it.
@@ -54,7 +62,7 @@ class CompileMagic:
         """
         line, awaited = unmarked(line)
         parser = compile_parser("%compile" if cell is None else "%%compile", model=cell is None)
-        args = parser.read(split(line))
+        args = parser.read(filled(split(line), self._names))
         self._check(args)
         if cell is None:
             filed = self._file(self._named(args.value), args)
@@ -140,9 +148,9 @@ class CompileMagic:
         if is_model(text):
             if Path(text).exists():
                 return text
-            if text.partition(".")[0] not in self._shell.user_ns:
+            if text.partition(".")[0] not in self._names:
                 raise UsageError(f"There is no file {text!r}.", hint=f"Paths begin at {Path.cwd()}.")
-        return resolve(text, self._shell.user_ns, "MODEL")
+        return resolve(text, self._names, "MODEL")
 
     def _chosen(self, last: Any, before: dict[str, Any], args: argparse.Namespace) -> Any:
         if args.model:
@@ -165,9 +173,9 @@ class CompileMagic:
         from neo_magics.submission import submit
 
         backend = self._owner.backend_for(args.backend)
-        data = resolve(args.calibrate, self._shell.user_ns, "--calibrate") if args.calibrate else None
+        data = resolve(args.calibrate, self._names, "--calibrate") if args.calibrate else None
         options = {**_options(args), "calibration": data}
-        inputs = resolve(args.input, self._shell.user_ns, "--input") if args.input else None
+        inputs = resolve(args.input, self._names, "--input") if args.input else None
         archive = capture_for(backend, model, inputs=inputs, input_shape=args.input_shape, **options)
         requests = self._requests(archive, model, args, options)  # all are right before the first is filed
         jobs: list[Job] = []

@@ -92,7 +92,11 @@ def labelled(name: str, widget: Any, about: str) -> Any:
     """A widget below its name, with a line that explains it."""
     import ipywidgets
 
-    title = ipywidgets.HTML(f"<label><b>{escape(name)}</b></label>") if name else None
+    title = None
+    if name:
+        title = ipywidgets.HTML(f'<b aria-hidden="true">{escape(name)}</b>')
+        widget.description = name  # for a screen reader; the style sheet hides it from view
+        widget.add_class("neo-named")
     note = ipywidgets.HTML(f'<span class="neo-muted">{escape(about[:1].upper() + about[1:])}</span>')
     rows = [row for row in (title, widget, note) if row is not None]
     return ipywidgets.VBox(rows, layout={"margin": "0 0 6px 0"})

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections import ChainMap
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from neo_magics.errors import UsageError
 from neo_magics.magics.options import HelpRequestedError, Parser, amount, count, did_you_mean
+from neo_magics.magics.placeholders import filled
 from neo_magics.magics.words import split
 
 if TYPE_CHECKING:
@@ -38,14 +40,16 @@ class NeoMagic:
     def __init__(self, owner: NeoMagics) -> None:
         self._owner = owner
 
-    def run(self, line: str) -> Any:
+    def run(self, line: str, scope: Mapping[str, Any] | None = None) -> Any:
         """Run the subcommand that the line names; what it returns is shown.
+
+        `scope`: the variables of the function that holds the call.
 
         Raises:
             HelpRequestedError: help was asked for.
             UsageError: an unknown subcommand or argument.
         """
-        words = split(line) or ["help"]
+        words = filled(split(line), ChainMap(dict(scope or {}), self._owner.shell.user_ns)) or ["help"]
         name = words[0]
         if name in ("help", "--help", "-h"):
             raise HelpRequestedError(self._help(words[1:]))

@@ -6,7 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, no_var_expand
+from IPython.core.magic import (
+    Magics,
+    line_cell_magic,
+    line_magic,
+    magics_class,
+    needs_local_scope,
+    no_var_expand,
+)
 from traitlets import Bool, Float, Unicode, validate
 
 from neo_magics.magics import awaiting
@@ -104,26 +111,28 @@ class NeoMagics(Magics):
             self._backends[settings] = Backend(settings)
         return self._backends[settings]
 
+    @needs_local_scope
     @no_var_expand
     @line_cell_magic
-    def compile(self, line: str, cell: str | None = None) -> Any:
+    def compile(self, line: str, cell: str | None = None, local_ns: dict[str, Any] | None = None) -> Any:
         """Compile the model of a cell, or a variable: see %compile --help."""
         from neo_magics.magics.compile_magic import CompileMagic
 
         try:
-            return CompileMagic(self).run(line, cell)
+            return CompileMagic(self, scope=local_ns).run(line, cell)
         except HelpRequestedError as asked:
             print(asked)
             return None
 
+    @needs_local_scope
     @no_var_expand
     @line_magic
-    def neo(self, line: str) -> Any:
+    def neo(self, line: str, local_ns: dict[str, Any] | None = None) -> Any:
         """Jobs, targets and settings: see %neo help."""
         from neo_magics.magics.neo_magic import NeoMagic
 
         try:
-            return NeoMagic(self).run(line)
+            return NeoMagic(self).run(line, local_ns)
         except HelpRequestedError as asked:
             print(asked)
             return None

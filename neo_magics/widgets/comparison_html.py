@@ -61,7 +61,7 @@ def _table(view: ComparisonView) -> str:
         f'<tr><th scope="row">{name}</th>{"".join(map(_cell, view.sides, cells))}</tr>'
         for name, cells in rows(view)
     )
-    return f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f"<table><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def _cell(side: SideView, text: str) -> str:

@@ -18,5 +18,5 @@ def copyable(text: str, label: str, *, style: str = "") -> str:
     return (
         f'<div class="neo-copy{look}"><button type="button" class="neo-button" hidden '
         f'aria-label="Copy: {name}">Copy</button>{hint}'
-        f'<pre tabindex="0" aria-label="{name}">{escape(text)}</pre></div>'
+        f'<pre tabindex="0" role="group" aria-label="{name}">{escape(text)}</pre></div>'
     )

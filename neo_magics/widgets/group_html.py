@@ -38,7 +38,8 @@ def group_frozen(
 ) -> str:
     """The jobs after their end. `verdicts` by job, `comparison` as HTML, `note` a sentence in its place."""
     rows = "".join(_row(view, verdicts.get(view.name, "")) for view in views)
-    head = "".join(f'<th scope="col" class="neo-text">{name}</th>' for name in ("target", "", "took", ""))
+    names = ("target", "status", "took", "outcome")
+    head = "".join(f'<th scope="col" class="neo-text">{name}</th>' for name in names)
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
     details = "".join(
         f"<details><summary>{escape(view.target)}: {escape(view.name)}</summary>{ended_html(view)}</details>"

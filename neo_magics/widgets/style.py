@@ -91,6 +91,8 @@ outline:2px solid var(--neo-run);outline-offset:1px}}
 .neo-widgets.{CLASS} .widget-hbox>*{{margin:0;height:26px;line-height:26px}}
 .neo-widgets.{CLASS} .widget-vbox{{margin:0;overflow:visible}}
 .neo-widgets.{CLASS} .widget-html-content{{line-height:inherit;width:100%}}
+.neo-widgets.{CLASS} .neo-named>.widget-label{{position:absolute;width:1px;height:1px;overflow:hidden;
+clip-path:inset(50%)}}
 /* The arrow of ipywidgets is black in dark themes too. */
 .neo-widgets.{CLASS} .widget-dropdown select{{
 background-image:linear-gradient(45deg,transparent 50%,currentColor 0),

@@ -46,6 +46,15 @@ def test_every_choice_is_in_the_line_and_the_magic_reads_it(form):
     assert "local,rasp4b" in form._line.value
 
 
+def test_every_field_has_a_name_that_a_screen_reader_finds(form):
+    fields = {
+        "Model": form.model, "Target": form.targets, "Platform": form.platform, "Example input": form.given,
+        **{field.input.description: field.input for field in form.fields},
+    }  # fmt: skip
+    assert {name: field.description for name, field in fields.items()} == {name: name for name in fields}
+    assert len(fields) == len(MORE) + 4
+
+
 def test_int8_asks_for_the_inputs_that_it_is_calibrated_with(form):
     calibrate = field(form, "--calibrate")
     calibrate.value = "x"

@@ -1,5 +1,6 @@
 """Panels as HTML: well-formed, escaped, labelled, and understood without style or widgets."""
 
+import re
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 
@@ -13,6 +14,7 @@ from neo_magics.widgets.job_text import job_text
 from neo_magics.widgets.style import milliseconds, seconds, size
 from neo_magics.widgets.table import Table
 from neo_magics.widgets.view import JobView, LogState
+from tests.browser.gallery import panels
 from tests.widgets.sample import comparison
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -198,3 +200,12 @@ def test_a_stopped_stage_is_not_shown_as_failed():
     page = Balanced(frozen_html(job("STOPPED", StageEvent("build", "stopped", 2.0))))
     assert ("li", "class", "neo-stopped") in page.attributes
     assert ("li", "class", "neo-failed") not in page.attributes
+
+
+@pytest.mark.parametrize("name", panels())
+def test_headers_have_words_and_a_named_text_has_a_role_that_takes_a_name(name):
+    """What axe-core says of them: empty-table-header, aria-prohibited-attr."""
+    html = panels()[name]
+    Balanced(html)
+    assert not re.search(r"<th\b[^>]*></th>", html)
+    assert all('role="group"' in tag for tag in re.findall(r"<pre\b[^>]*aria-label[^>]*>", html))
