@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neo_magics.api.events import Event, ReportEvent, StageEvent
+from neo_magics.api.plain import plain
 from neo_magics.api.states import TERMINAL, JobStatus
 from neo_magics.errors import ApiError, JobFailedError, NeoMagicsError, UsageError
 from neo_magics.job_log import LogReader
@@ -130,7 +131,7 @@ class Job:
         status = answer["CompilationJobStatus"]
         if status == JobStatus.COMPLETED:
             return
-        reason = answer.get("FailureReason") or "no reason was given"
+        reason = plain(answer.get("FailureReason") or "no reason was given")
         if status == JobStatus.STOPPED:
             message, hint = f"{self.name} was stopped before it was done.", "Compile again to start over."
         else:

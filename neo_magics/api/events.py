@@ -10,6 +10,8 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from neo_magics.api.plain import plain
+
 STAGES = ("fetch", "import", "optimize", "build", "verify", "package", "upload")
 LOG_GROUP = "/aws/sagemaker/CompilationJobs"
 NEXT_STEP = "Next step: "  # how the line of a failed job's log begins that says what to do
@@ -79,9 +81,9 @@ def parse(message: str) -> Event:
     """The event of a log message; what is not one of ours is a `LogLine`."""
     _sentence, mark, text = message.partition(_MARK)
     if not mark:
-        return LogLine(message)
+        return LogLine(plain(message))
     try:
         body = json.loads(text)
         return _KINDS[body.pop("kind")](**body)  # type: ignore[no-any-return]
     except (ValueError, KeyError, TypeError):
-        return LogLine(message)
+        return LogLine(plain(message))

@@ -114,7 +114,7 @@ font-variant-numeric:tabular-nums;vertical-align:top;white-space:nowrap}}
 .{CLASS} th{{font-weight:600}}
 .{CLASS} tbody th{{font-weight:400;text-align:left!important;white-space:normal}}
 .{CLASS} td.neo-short{{white-space:nowrap}}
-.{CLASS} td.neo-text:last-child{{min-width:150px;overflow-wrap:anywhere}}
+.{CLASS} td.neo-text:last-child,.{CLASS} td.neo-text:not(.neo-short){{min-width:150px;overflow-wrap:anywhere}}
 .{CLASS} .neo-job{{border-top:1px solid var(--neo-line);margin-top:8px;padding-top:8px}}
 .{CLASS} thead th{{white-space:normal}}
 .{CLASS} table+.neo-muted,.{CLASS} .neo-scroll+.neo-muted{{margin-top:6px}}

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from neo_magics.api.events import STAGES, Event, ProgressEvent, ReportEvent, StageEvent
+from neo_magics.api.plain import plain
 from neo_magics.api.states import TERMINAL, JobStatus
 from neo_magics.errors import NeoMagicsError
 from neo_magics.widgets.failure import Failure, failure
@@ -129,7 +130,7 @@ def job_view(description: Mapping[str, Any], log: LogState, now: datetime | None
         log=_settled(log, description, now),
         elapsed=max(0.0, ((end or now) - created).total_seconds()),
         ran=max(0.0, ((end or now) - started).total_seconds()) if started else 0.0,
-        reason=description.get("FailureReason") or "",
+        reason=plain(description.get("FailureReason") or ""),
         artifact=artifacts.get("S3ModelArtifacts") or "",
         runs_here=_runs_here(description) if artifacts else True,
     )
