@@ -14,10 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from neo_magics.api.input_config import render
+from neo_magics.api.input_config import Shape, render
 from neo_magics.capture.archive import ModelArchive
-from neo_magics.capture.inputs import Arrays, bind_inputs, like_shape
+from neo_magics.capture.inputs import SAMPLE_SIZE, Arrays, bind_inputs, like_shape
+from neo_magics.capture.jax_complex import is_complex
+from neo_magics.capture.jax_free import resized, with_free_sizes
 from neo_magics.capture.jax_graph import JaxGraph
+from neo_magics.capture.jax_sizes import is_known
 from neo_magics.capture.jax_trees import flattened
 from neo_magics.capture.request import CaptureRequest
 from neo_magics.capture.source_jax import FILE
@@ -25,13 +28,14 @@ from neo_magics.capture.source_proto import ProtoSource
 from neo_magics.errors import CaptureError
 
 _TOLERANCE = {"float64": 1e-8, "float32": 1e-4, "float16": 1e-2}
+_NARROW = 2e-2  # with bfloat16 inside, which XLA does not round after every operator
 
 
 def capture_model(model: Any, request: CaptureRequest) -> ModelArchive:
     """A `ModelArchive` of framework ONNX; `model` is what `jax.jit` returned.
 
-    Its arguments are arrays or trees of them, whose leaves become inputs. Shapes are those of the examples: a
-    jaxpr has no free ones.
+    Its arguments are arrays or trees of them, whose leaves become inputs. Shapes are those of the examples,
+    but for the sizes that `request.input_shape` leaves free: a free first size is the same for all inputs.
     """
     import jax
 
@@ -40,22 +44,35 @@ def capture_model(model: Any, request: CaptureRequest) -> ModelArchive:
         model, names, inputs = flattened(model, names, request.inputs)
         request = replace(request, inputs=inputs)
     examples = _examples(names, request)
+    traced = with_free_sizes(examples, request.shapes(list(examples)))
     try:
-        closed, shape = jax.make_jaxpr(model, return_shape=True)(*examples.values())
-        exported = jax.export.export(model, platforms=("cpu",))(*examples.values())
+        closed, shape = jax.make_jaxpr(model, return_shape=True)(*traced.values())
+        leaves = jax.jit(
+            lambda *values: jax.tree_util.tree_leaves(model(*values))
+        )  # named tuples do not travel
+        exported = jax.export.export(leaves, platforms=("cpu",))(*traced.values())
     except Exception as error:
+        free = any(traced[name] is not examples[name] for name in traced)
+        hint = (
+            "Give numbers for the free dimensions." if free else "Check that it runs on the example inputs."
+        )
         raise CaptureError(
             f"JAX cannot trace the function: {type(error).__name__}: {' '.join(str(error).split())[:300]}",
-            hint="Check that it runs on the example inputs.",
+            hint=hint,
         ) from error
+    _check_dtypes(closed)
     used = dict(zip(examples, closed.in_avals, strict=True))
     examples = {name: array.astype(used[name].dtype) for name, array in examples.items()}
     proto, outputs = _graph(closed, list(examples), _output_names(shape))
-    _check(proto, model, examples, outputs)
+    least = _NARROW if "bf16[" in str(closed) else 0.0
+    _check(proto, model, examples, outputs, least)
+    shapes = {name: _shape_of(aval) for name, aval in zip(examples, closed.in_avals, strict=True)}
+    if any(None in shape for shape in shapes.values()):
+        _check(proto, model, resized(examples, shapes), outputs, least)
     return ModelArchive(
         framework="ONNX",
         framework_version=f"jax {jax.__version__}",
-        data_input_config=render({name: tuple(array.shape) for name, array in examples.items()}),
+        data_input_config=render(shapes),
         files={"model.onnx": proto.SerializeToString(deterministic=True), FILE: bytes(exported.serialize())},
         inputs=examples if request.inputs is not None else {},
         input_names=tuple(examples),
@@ -79,19 +96,30 @@ def _examples(names: Sequence[str], request: CaptureRequest) -> Arrays:
         examples = bind_inputs(request.inputs, names)
     else:
         shapes = request.shapes(names)
-        examples = {name: like_shape(shapes[name], "float32", name, 1) for name in names if name in shapes}
+        given = [name for name in names if name in shapes]
+        examples = {name: like_shape(shapes[name], "float32", name, SAMPLE_SIZE) for name in given}
     if list(examples) != list(names)[: len(examples)] or not examples:
         raise CaptureError(
             f"A JAX function needs an example for each of its arguments {', '.join(names)}.",
             hint="Give example inputs (--input x), a tuple in their order, or a dict by name.",
         )
-    free = [name for name, shape in request.shapes(names).items() if None in shape]
-    if free:
-        raise CaptureError(
-            f"Input {free[0]!r} has a free dimension, which a traced JAX function does not keep.",
-            hint="Give the size, and compile the function once for each size that you need.",
-        )
     return examples
+
+
+def _shape_of(aval: Any) -> Shape:
+    return tuple(int(size) if is_known(size) else None for size in aval.shape)
+
+
+def _check_dtypes(closed: Any) -> None:
+    """Raise `CaptureError` for inputs and results of kinds that compiled models do not have."""
+    for what, avals in (("takes", closed.in_avals), ("returns", closed.out_avals)):
+        for aval in avals:
+            if str(aval.dtype) == "bfloat16" or is_complex(aval.dtype):
+                other = "their real and imaginary parts" if is_complex(aval.dtype) else "float32"
+                raise CaptureError(
+                    f"The function {what} {aval.dtype}, which only inner values can be.",
+                    hint=f"Let the function {'take' if what == 'takes' else 'return'} {other} there.",
+                )
 
 
 def _output_names(shape: Any) -> list[str]:
@@ -109,13 +137,17 @@ def _graph(closed: Any, inputs: Sequence[str], names: Sequence[str]) -> tuple[An
     names = [f"{name}_out" if name in inputs else name for name in names]
     results = writer.convert(closed, inputs)
     outputs = [writer.maker.rename(result, name) for result, name in zip(results, names, strict=True)]
-    specs = {n: (str(a.dtype), tuple(a.shape)) for n, a in zip(inputs, closed.in_avals, strict=True)}
+    specs = {n: (str(a.dtype), _sizes(a)) for n, a in zip(inputs, closed.in_avals, strict=True)}
     dtypes = {n: str(a.dtype) for n, a in zip(outputs, closed.out_avals, strict=True)}
     return writer.maker.finish(specs, outputs, dtypes), outputs
 
 
-def _check(proto: Any, model: Any, examples: Mapping[str, Any], outputs: Sequence[str]) -> None:
-    """Hold the graph's results against the function's own."""
+def _sizes(aval: Any) -> list[int | str]:
+    return [int(size) if is_known(size) else str(size) for size in aval.shape]
+
+
+def _check(proto: Any, model: Any, examples: Mapping[str, Any], outputs: Sequence[str], least: float) -> None:
+    """Hold the graph's results against the function's own, with a tolerance of at `least` that much."""
     import jax
 
     expected = jax.tree_util.tree_leaves(model(*examples.values()))
@@ -131,6 +163,7 @@ def _check(proto: Any, model: Any, examples: Mapping[str, Any], outputs: Sequenc
     for name, value in zip(outputs, map(np.asarray, expected), strict=True):
         got = found[name]
         bound = _TOLERANCE.get(str(value.dtype), 0.0)
+        bound = max(bound, least) if bound else 0.0
         same = got.shape == value.shape and got.dtype == value.dtype
         scale = max(1.0, float(np.abs(value[np.isfinite(value)]).max(initial=0.0))) if same else 1.0
         if not same or not np.allclose(got, value, rtol=bound, atol=bound * scale, equal_nan=True):

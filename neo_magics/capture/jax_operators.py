@@ -7,11 +7,18 @@ refuses with `NotImplementedError` and the reason; names and layers are added wh
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from neo_magics.capture import jax_reductions, jax_scatter, jax_selection, jax_shapes
+from neo_magics.capture import (
+    jax_linear_algebra,
+    jax_reductions,
+    jax_scatter,
+    jax_selection,
+    jax_shapes,
+)
 from neo_magics.capture.jax_step import Converter, Step
 
 
@@ -75,7 +82,7 @@ def _log1p(step: Step) -> str:
     exact = step.add("Equal", rest, step.number(0))
     safe = step.add("Where", exact, one, rest)
     scaled = step.add("Mul", step.add("Log", grown), step.add("Div", x, safe))
-    infinite = step.add("IsInf", grown)
+    infinite = step.add("Equal", grown, step.number(np.inf))
     return step.add("Where", exact, x, step.add("Where", infinite, grown, scaled))
 
 
@@ -94,8 +101,8 @@ def _is_finite(step: Step) -> str:
 
 
 def _select(step: Step) -> str:
-    if len(step.inputs) != 3 or step.dtypes[0] != np.bool_:
-        raise NotImplementedError("among more than two cases")
+    if step.dtypes[0] != np.bool_:
+        return _select_by_number(step)
     which, no, yes = step.inputs
     if step.dtypes[1] != np.bool_:
         return step.add("Where", which, yes, no)
@@ -103,9 +110,57 @@ def _select(step: Step) -> str:
     return step.add("Or", *taken)
 
 
+def _select_by_number(step: Step) -> str:
+    """A number beyond the cases means the last one."""
+    which, found, *others = step.inputs
+    for number, case in enumerate(others, 1):
+        here = step.add("GreaterOrEqual", which, step.number(number))
+        found = _select(replace(step, inputs=[here, found, case], dtypes=[np.dtype(bool), *step.dtypes[1:]]))
+    return found
+
+
 def _clamp(step: Step) -> str:
     low, x, high = step.inputs
     return step.add("Min", step.add("Max", x, low), high)
+
+
+def _sign(step: Step) -> str:
+    """TVM's of NaN is 0."""
+    x = step.inputs[0]
+    found = step.add("Sign", x)
+    return step.add("Where", step.add("IsNaN", x), x, found) if step.dtypes[0].kind == "f" else found
+
+
+def _extreme(operator: str, beyond: str) -> Converter:
+    """NaN if one of both is NaN, for which TVM has an order."""
+
+    def convert(step: Step) -> str:
+        x, y = step.inputs
+        if step.dtypes[0].kind != "f":
+            return step.add(operator, x, y)
+        if step.known[0] is not None and step.known[0].ndim == 0:
+            x, y, known = y, x, step.known[0]
+        else:
+            known = step.known[1]
+        if known is not None and known.ndim == 0 and known == 0 and operator == "Max":
+            return step.add("Relu", x)
+        taken = step.add(beyond, x, y)
+        if known is None or np.isnan(known).any():
+            taken = step.add("Or", taken, step.add("IsNaN", y))
+        return step.add("Where", taken, y, x)
+
+    return convert
+
+
+def _compared(operator: str) -> Converter:
+    """Truths are compared as numbers."""
+
+    def convert(step: Step) -> str:
+        if step.dtypes[0] != np.bool_:
+            return step.add(operator, *step.inputs)
+        return step.add(operator, *(step.cast(each, np.int32) for each in step.inputs))
+
+    return convert
 
 
 def _convert(step: Step) -> str:
@@ -129,15 +184,19 @@ def _ordered(operator: str) -> Converter:
 
 
 _PLAIN = {
-    "add": "Add", "add_any": "Add", "sub": "Sub", "mul": "Mul", "div": "Div", "pow": "Pow", "max": "Max",
-    "min": "Min", "neg": "Neg", "exp": "Exp", "log": "Log", "tanh": "Tanh", "sin": "Sin", "cos": "Cos",
+    "add": "Add", "add_any": "Add", "sub": "Sub", "mul": "Mul", "div": "Div", "pow": "Pow",
+    "neg": "Neg", "exp": "Exp", "log": "Log", "tanh": "Tanh", "sin": "Sin", "cos": "Cos",
     "tan": "Tan", "asin": "Asin", "acos": "Acos", "atan": "Atan", "sinh": "Sinh", "cosh": "Cosh",
     "asinh": "Asinh", "acosh": "Acosh", "atanh": "Atanh", "erf": "Erf", "logistic": "Sigmoid",
-    "sqrt": "Sqrt", "abs": "Abs", "sign": "Sign", "floor": "Floor", "ceil": "Ceil",
-    "lt": "Less", "le": "LessOrEqual", "gt": "Greater", "ge": "GreaterOrEqual",
+    "sqrt": "Sqrt", "abs": "Abs", "floor": "Floor", "ceil": "Ceil",
 }  # fmt: skip
+_COMPARED = {"lt": "Less", "le": "LessOrEqual", "gt": "Greater", "ge": "GreaterOrEqual"}
 CONVERTERS: dict[str, Converter] = {
     **{name: _same(operator) for name, operator in _PLAIN.items()},
+    **{name: _compared(operator) for name, operator in _COMPARED.items()},
+    "max": _extreme("Max", "Less"),
+    "min": _extreme("Min", "Greater"),
+    "sign": _sign,
     **dict.fromkeys(("stop_gradient", "copy", "copy_p", "optimization_barrier", "name"), _identity),
     "eq": _equal,
     "ne": lambda step: step.add("Not", _equal(step)),
@@ -164,4 +223,5 @@ CONVERTERS: dict[str, Converter] = {
     **jax_reductions.CONVERTERS,
     **jax_selection.CONVERTERS,
     **jax_scatter.CONVERTERS,
+    **jax_linear_algebra.CONVERTERS,
 }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -66,9 +68,24 @@ def _logical(operator: str) -> Converter:
     return convert
 
 
+def _largest(operator: str) -> Converter:
+    """Of truths as of the numbers 0 and 1."""
+    numbers, truths = _reduced(operator), _logical(operator)
+    return lambda step: (truths if step.dtypes[0] == np.bool_ else numbers)(step)
+
+
+def _sum(step: Step) -> str:
+    """ONNX Runtime adds no whole numbers that are narrow or without a sign; wider ones have the same bits."""
+    if step.dtypes[0].kind not in "iu" or str(step.dtypes[0]) in ("int32", "int64"):
+        return str(_reduced("ReduceSum")(step))
+    wide = replace(step, inputs=[step.cast(step.inputs[0], np.int64)])
+    return step.cast(str(_reduced("ReduceSum")(wide)), step.result_dtype)
+
+
 def _extreme(operator: str) -> Converter:
     def convert(step: Step) -> str:
-        found = step.add(operator, step.inputs[0], axis=step.params["axes"][0], keepdims=0)
+        x = step.inputs[0] if step.dtypes[0] != np.bool_ else step.cast(step.inputs[0], np.int32)
+        found = step.add(operator, x, axis=step.params["axes"][0], keepdims=0)
         return step.cast(found, step.params["index_dtype"])
 
     return convert
@@ -107,10 +124,7 @@ def _pooled(operator: str) -> Converter:
 
 
 def _pooled_minimum(step: Step) -> str:
-    lowest = _pooled("MaxPool")(
-        Step(step.maker, step.params, [step.add("Neg", step.inputs[0])], step.shapes, step.dtypes,
-             step.result, step.result_dtype)
-    )  # fmt: skip
+    lowest = _pooled("MaxPool")(replace(step, inputs=[step.add("Neg", step.inputs[0])]))
     return step.add("Neg", str(lowest))
 
 
@@ -126,16 +140,16 @@ def _top(step: Step) -> Sequence[str]:
     return [values, step.cast(positions, np.int32)]
 
 
-def _count(sizes: Any) -> int:
-    return int(np.prod(list(sizes), dtype=np.int64))
+def _count(sizes: Any) -> Any:
+    return math.prod(sizes)
 
 
 CONVERTERS: dict[str, Converter] = {
     "dot_general": _dot,
     "conv_general_dilated": _convolution,
-    "reduce_sum": _reduced("ReduceSum"),
-    "reduce_max": _reduced("ReduceMax"),
-    "reduce_min": _reduced("ReduceMin"),
+    "reduce_sum": _sum,
+    "reduce_max": _largest("ReduceMax"),
+    "reduce_min": _largest("ReduceMin"),
     "reduce_prod": _reduced("ReduceProd"),
     "reduce_or": _logical("ReduceMax"),
     "reduce_and": _logical("ReduceMin"),

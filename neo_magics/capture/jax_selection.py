@@ -24,15 +24,19 @@ def _tile(step: Step) -> str:
 
 
 def _ordered(step: Step) -> Sequence[str]:
-    """Several arrays in the order of the first. ONNX's TopK keeps equal ones in their order."""
+    """Several arrays in the order of the first ones. ONNX's TopK keeps equal ones in their order."""
     axis, keys = int(step.params["dimension"]), int(step.params.get("num_keys", 1))
-    if keys != 1:
-        raise NotImplementedError("by several keys")
-    count = step.whole(step.shapes[0][axis])
-    key = step.inputs[0] if step.dtypes[0] != np.bool_ else step.cast(step.inputs[0], np.int32)
-    values, places = step.maker.add("TopK", key, count, outputs=2, axis=axis, largest=0)
-    first = values if step.dtypes[0] != np.bool_ else step.cast(values, np.bool_)
-    return [first, *(step.add("GatherElements", each, places, axis=axis) for each in step.inputs[1:])]
+    values = list(step.inputs)
+    for number in reversed(range(keys)):
+        truths = step.dtypes[number] == np.bool_
+        key = step.cast(values[number], np.int32) if truths else values[number]
+        found = step.maker.add("TopK", key, step.whole(step.shapes[0][axis]), outputs=2, axis=axis, largest=0)
+        first = step.cast(found[0], np.bool_) if truths else found[0]
+        values = [
+            first if k == number else step.add("GatherElements", each, found[1], axis=axis)
+            for k, each in enumerate(values)
+        ]
+    return values
 
 
 def _updated(step: Step) -> str:
@@ -51,35 +55,65 @@ def _updated(step: Step) -> str:
             step.add("Equal", place, at), [-1 if k == axis else 1 for k in range(len(step.result))]
         )
         inside = step.add("And", inside, here) if inside else here
-    return step.add("Where", inside, update, x) if inside else update
+    if not inside:
+        return update
+    if step.dtypes[0] != np.bool_:  # ONNX Runtime has no Where of booleans
+        return step.add("Where", inside, update, x)
+    return step.add("Or", step.add("And", inside, update), step.add("And", step.add("Not", inside), x))
 
 
-def _shift(upwards: bool) -> Converter:
-    """By products and floors of quotients with powers of two, which ONNX has for numbers with a sign."""
+def _shift_up(step: Step) -> str:
+    """By a product with a power of two, in 64 bits: ONNX shifts no numbers that have a sign."""
+    if step.dtypes[0].kind == "u":
+        return step.add("BitShift", *step.inputs, direction="LEFT")
+    power = step.add("Pow", step.maker.constant(2.0, np.float64), step.cast(step.inputs[1], np.float64))
+    moved = step.add("Mul", step.cast(step.inputs[0], np.int64), step.cast(power, np.int64))
+    return step.cast(moved, step.dtypes[0])
 
-    def convert(step: Step) -> str:
-        if step.dtypes[0].kind == "u":
-            return step.add("BitShift", *step.inputs, direction="LEFT" if upwards else "RIGHT")
-        wide = [step.cast(each, np.float64) for each in step.inputs]
-        power = step.add("Pow", step.maker.constant(2.0, np.float64), wide[1])
-        made = (
-            step.add("Mul", wide[0], power) if upwards else step.add("Floor", step.add("Div", wide[0], power))
-        )
-        return step.cast(step.cast(made, np.int64), step.dtypes[0])
 
-    return convert
+def _shift_down(step: Step) -> str:
+    """By the floor of a quotient with a power of two, which keeps the sign."""
+    if step.dtypes[0].kind == "u":
+        return _shift_zeros(step)
+    wide = [step.cast(each, np.float64) for each in step.inputs]
+    power = step.add("Pow", step.maker.constant(2.0, np.float64), wide[1])
+    return step.cast(step.cast(step.add("Floor", step.add("Div", wide[0], power)), np.int64), step.dtypes[0])
+
+
+def _shift_zeros(step: Step) -> str:
+    """Downwards, with zeros from above: as numbers without a sign."""
+    plain = np.dtype(f"u{step.dtypes[0].itemsize}")
+    if plain.itemsize == 2:
+        raise NotImplementedError("of 16 bits")
+    moved = step.add("BitShift", *(step.cast(each, plain) for each in step.inputs), direction="RIGHT")
+    return step.cast(moved, step.dtypes[0])
 
 
 def _arctangent(step: Step) -> str:
-    """atan2 by the quotient's arctangent, moved by half a turn where the second number is negative."""
+    """atan2 by the quotient's arctangent, moved by half a turn where the second number is negative.
+
+    Zeros have signs here, and two infinities are like two ones.
+    """
     y, x = step.inputs
-    zero, half, one = step.number(0), step.number(np.pi), step.number(1)
-    turn = step.add("Where", step.add("Less", y, zero), step.add("Neg", half), half)
+    zero, one = step.number(0), step.number(1)
+    endless = step.add("And", step.add("IsInf", y), step.add("IsInf", x))
+    y, x = (step.add("Where", endless, step.add("Sign", each), each) for each in (y, x))
+    below, behind = _negative(step, y), _negative(step, x)
+    turn = step.add("Where", below, step.number(-np.pi), step.number(np.pi))
     upright = step.add("Equal", x, zero)
     plain = step.add("Atan", step.add("Div", y, step.add("Where", upright, one, x)))
     moved = step.add("Where", step.add("Less", x, zero), step.add("Add", plain, turn), plain)
-    straight = step.add("Mul", step.add("Sign", y), step.number(np.pi / 2))
-    return step.add("Where", upright, straight, moved)
+    nowhere = step.add("Where", behind, turn, y)
+    quarter = step.add("Mul", turn, step.number(0.5))
+    straight = step.add("Where", step.add("Equal", y, zero), nowhere, quarter)
+    unknown = step.add("IsNaN", step.add("Add", x, y))
+    return step.add("Where", step.add("And", upright, step.add("Not", unknown)), straight, moved)
+
+
+def _negative(step: Step, x: str) -> str:
+    """Whether the sign is one of a negative number: -0 has one, and its reciprocal is -inf."""
+    zero = step.number(0)
+    return step.add("Or", step.add("Less", x, zero), step.add("Less", step.add("Reciprocal", x), zero))
 
 
 def _cube_root(step: Step) -> str:
@@ -118,8 +152,9 @@ CONVERTERS: dict[str, Converter] = {
     "tile": _tile,
     "sort": _ordered,
     "dynamic_update_slice": _updated,
-    "shift_left": _shift(upwards=True),
-    "shift_right_arithmetic": _shift(upwards=False),
+    "shift_left": _shift_up,
+    "shift_right_arithmetic": _shift_down,
+    "shift_right_logical": _shift_zeros,
     "atan2": _arctangent,
     "cbrt": _cube_root,
     **{name: _running(name) for name in ("cumprod", "cummax", "cummin")},

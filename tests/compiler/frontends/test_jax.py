@@ -239,12 +239,12 @@ def test_an_output_with_the_name_of_an_input() -> None:
 def test_all_unknown_primitives_come_at_once_with_their_places() -> None:
     @jax.jit
     def inner(x: Any) -> Any:
-        return jnp.linalg.cholesky(x @ x.T) + jax.random.normal(jax.random.key(0), x.shape)
+        return jnp.linalg.eigvalsh(x @ x.T) + jax.random.normal(jax.random.key(0), x.shape)
 
     with pytest.raises(UnsupportedOperatorsError) as caught:
         capture(jax.jit(lambda x: inner(x) + lax.lgamma(x)), inputs=SQUARE)
-    assert {"cholesky", "lgamma"} <= set(caught.value.fields["operators"])
-    assert "cholesky in <lambda>/inner" in caught.value.message
+    assert {"eigh", "lgamma"} <= set(caught.value.fields["operators"])
+    assert "eigh in <lambda>/inner/eigvalsh/eigh" in caught.value.message
 
 
 @pytest.mark.parametrize(
@@ -252,8 +252,9 @@ def test_all_unknown_primitives_come_at_once_with_their_places() -> None:
     [
         ({}, "needs an example"),
         ({"inputs": numbers(2, 5)}, "cannot trace"),
-        ({"inputs": ROWS, "input_shape": {"x": [None, 6]}}, "has a free dimension"),
-        ({"inputs": ROWS.astype(jnp.bfloat16)}, "ONNX Runtime lacks"),
+        ({"inputs": ROWS, "input_shape": {"x": [None, 7]}}, r"has shape \[4, 6\], not \[None, 7\]"),
+        ({"inputs": ROWS, "input_shape": {"x": [4, None]}}, "cannot trace"),
+        ({"inputs": ROWS.astype(jnp.bfloat16)}, "takes bfloat16"),
         ({"inputs": (ROWS, ROWS)}, "2 example inputs were given; the model takes 1"),
     ],
 )
