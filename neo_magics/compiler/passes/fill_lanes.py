@@ -9,6 +9,7 @@ import tvm
 from tvm import relax
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
+from neo_magics.compiler.kernels.computed_weights import moved_weights
 from neo_magics.compiler.machine import Machine
 from neo_magics.compiler.passes import calls
 from neo_magics.compiler.passes.calls import Array
@@ -26,7 +27,7 @@ class FillLanes:
     Each channel of the new one is a channel of a pixel of the patch, whose weights are the old ones moved to
     that pixel. The window grows by rows - 1 and columns - 1, so a patch does rows · columns · taps products
     of (rows + height - 1) · (columns + width - 1) on lanes that would be empty: the last layers of networks
-    that make images or sound. Stride 1, one group, constant float32 weights; both sizes are known.
+    that make images or sound. Stride 1, one group, float32; both sizes are known.
     """
 
     def __init__(self, machine: Machine) -> None:
@@ -45,22 +46,26 @@ class _Filler(PyExprMutator):  # type: ignore[misc]
 
     def visit_call_(self, call: Any) -> Any:
         call = self.builder_.normalize(self.visit_expr_post_order(call))
-        weight = calls.constant(call.args[1]) if _is_plain(call) else None
+        weight = calls.static_shape(call.args[1]) if _is_plain(call) else None
         shape = calls.shape_of(call)
-        if weight is None or shape is None or weight.dtype != np.float32:
+        if (
+            weight is None
+            or shape is None
+            or {calls.dtype_of(operand) for operand in call.args} != {"float32"}
+        ):
             return call
-        if not all(isinstance(size, int) and size > 0 for size in shape[1:]):
+        if not all(isinstance(size, int) and size > 0 for size in (*weight, *shape[1:])):
             return call
-        patch = best_patch(weight.shape, (int(shape[2]), int(shape[3])), self.lanes)
-        return call if patch is None else self._patched(call, weight, patch)
+        patch = best_patch(weight, (int(shape[2]), int(shape[3])), self.lanes)
+        return call if patch is None else self._patched(call, patch)
 
-    def _patched(self, call: Any, weight: Array, patch: Patch) -> Any:
+    def _patched(self, call: Any, patch: Patch) -> Any:
         batch, channels, height, width = calls.shape_of(call) or ()
         rows, columns = (-(-size // part) for size, part in zip((height, width), patch, strict=True))
         top, left, bottom, right = calls.numbers(call.attrs.padding)
         made = relax.op.nn.conv2d(
             call.args[0],
-            calls.make_constant(moved(weight, patch)),
+            self._weights(call.args[1], patch),
             strides=patch,
             padding=(top, left, bottom + rows * patch[0] - height, right + columns * patch[1] - width),
         )
@@ -71,6 +76,14 @@ class _Filler(PyExprMutator):  # type: ignore[misc]
         if whole[2:] == (height, width):
             return image
         return relax.op.strided_slice(self.builder_.emit(image), [2, 3], [0, 0], [height, width])
+
+    def _weights(self, weight: Any, patch: Patch) -> Any:
+        array = calls.constant(weight)
+        if array is not None:
+            return calls.make_constant(moved(array, patch))
+        return self.builder_.emit(
+            self.builder_.call_te(moved_weights, weight, rows=patch[0], columns=patch[1])
+        )
 
 
 def best_patch(weight: tuple[int, ...], size: tuple[int, int], lanes: int) -> Patch | None:

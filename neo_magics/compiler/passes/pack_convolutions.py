@@ -9,7 +9,6 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-import numpy as np
 import tvm
 from tvm import relax
 from tvm.relax.expr_functor import PyExprMutator, mutator
@@ -21,8 +20,9 @@ from neo_magics.compiler.machine import Machine
 from neo_magics.compiler.passes import calls
 from neo_magics.compiler.passes.bindings import Bindings
 from neo_magics.compiler.passes.narrow_operand import read
+from neo_magics.compiler.passes.pack_computed import pack_computed
 from neo_magics.compiler.passes.pack_conv2d_transpose import pack_conv2d_transpose
-from neo_magics.compiler.passes.pack_depthwise import pack_depthwise
+from neo_magics.compiler.passes.pack_depthwise import pack_depthwise, pack_filters
 from neo_magics.compiler.passes.pack_dot_convolutions import narrow_wins, pack_dot_conv2d
 from neo_magics.compiler.passes.packable import REWRITES
 from neo_magics.compiler.passes.packable_moves import split_piece
@@ -31,7 +31,7 @@ from neo_magics.compiler.tuning import Choose
 
 @tvm.transform.module_pass(opt_level=0, name="PackConvolutions")
 class PackConvolutions:
-    """Convolutions with constant float32 weights work on N C/v H W v, and so does what follows them.
+    """Convolutions with float32 weights, constant or computed, work on N C/v H W v, and so does what follows.
 
     Channels that do not fill the last block are padded with zero weights. `strict`: each result is a plain
     sum of products, so no Winograd. `choose` decides between the kernels that can do a convolution.
@@ -129,15 +129,18 @@ class Packer(PyExprMutator):  # type: ignore[misc]
     def _convolution(self, call: Any, *, expands: bool) -> Any | None:
         weight = calls.constant(call.args[1])
         shape = calls.shape_of(call.args[0])
-        if weight is None or weight.dtype != np.float32 or not _is_plain(call, shape):
+        if not _is_plain(call, shape):
             return None
-        window = _window(call.attrs)
-        groups, channels = int(call.attrs.groups), weight.shape[0]
         assert shape is not None
+        window = _window(call.attrs)
+        if weight is None:
+            return pack_computed(self, call, window)
+        groups, channels = int(call.attrs.groups), weight.shape[0]
         size = int(shape[2]), int(shape[3])
         if groups == channels == shape[1]:
             out_w = window.out_size(*size, weight.shape[2:])[1]
-            return pack_depthwise(self, call.args[0], weight, window, out_w)
+            filters = calls.make_constant(pack_filters(weight, self.lanes))
+            return pack_depthwise(self, call.args[0], filters, channels, window, out_w)
         batch = shape[0] if isinstance(shape[0], int) else None
         narrow = read(call.args[0], self.lookup_binding) if self.machine.dots else None
         value = call.args[0] if narrow is None else narrow[0]
@@ -159,7 +162,8 @@ def _is_plain(call: Any, shape: tuple[Any, ...] | None) -> bool:
     attrs = call.attrs
     layouts = (attrs.data_layout, attrs.kernel_layout, attrs.out_layout)
     known = shape is not None and all(isinstance(size, int) and size > 0 for size in shape[1:])
-    return known and layouts == ("NCHW", "OIHW", "NCHW") and calls.dtype_of(call.args[0]) == "float32"
+    dtypes = {calls.dtype_of(operand) for operand in call.args}
+    return known and layouts == ("NCHW", "OIHW", "NCHW") and dtypes == {"float32"}
 
 
 def _window(attrs: Any) -> Window:

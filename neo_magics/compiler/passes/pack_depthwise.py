@@ -9,21 +9,22 @@ import numpy as np
 from neo_magics.compiler.kernels.conv2d import Window
 from neo_magics.compiler.kernels.depthwise import depthwise_conv2d
 from neo_magics.compiler.kernels.tiles import register_tile, tail_pays, tile_with_tail
-from neo_magics.compiler.passes import calls
 from neo_magics.compiler.passes.calls import Array
 
 if TYPE_CHECKING:
     from neo_magics.compiler.passes.pack_convolutions import Packer
 
 
-def pack_depthwise(packer: Packer, data: Any, weight: Array, window: Window, out_w: int) -> Any:
-    """conv2d(data, weight) with one filter per channel → the unpacked twin of the packed result."""
+def pack_depthwise(packer: Packer, data: Any, filters: Any, channels: int, window: Window, out_w: int) -> Any:
+    """conv2d(data, filters) with one filter per channel → the unpacked twin of the packed result.
+
+    `filters` are C/v H W v, as `pack_filters` makes them.
+    """
     tiling = tile_with_tail if tail_pays(out_w, 1, packer.machine) else register_tile
     tile = tiling(out_w, 1, packer.machine)
-    filters = calls.make_constant(pack_filters(weight, packer.lanes))
     packed = packer.pack(data)
     made = packer.emit(depthwise_conv2d, packed, filters, fuses=True, window=window, tile=tile)
-    return packer.keep(made, weight.shape[0])
+    return packer.keep(made, channels)
 
 
 def pack_filters(weight: Array, lanes: int) -> Array:
