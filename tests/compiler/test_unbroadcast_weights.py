@@ -34,6 +34,18 @@ def test_a_linear_layer_is_a_packed_product(sizes: tuple[int, ...]) -> None:
     np.testing.assert_allclose(got, model(x).detach().numpy(), atol=1e-5)
 
 
+def test_cross_attention_that_projects_with_parts_of_one_matrix() -> None:
+    """The queries' rows of the weights, and those of keys and values; PyTorch repeats them for each step."""
+    model = nn.MultiheadAttention(32, 4).eval()
+    x, memory = torch.randn(6, 2, 32), torch.randn(9, 2, 32).transpose(0, 1).contiguous().transpose(0, 1)
+    source = program_to_module(torch.export.export(model, (x, memory, memory), strict=False))
+    names = " ".join(var.name_hint for var in kernels(source, x86_target())[0].functions)
+    assert "broadcast" not in names
+    got = run(source, [x.numpy(), memory.numpy(), memory.numpy()], x86_target())[0]
+    expected = model(x, memory, memory)[0].detach().numpy()
+    np.testing.assert_allclose(got, expected, atol=1e-5)
+
+
 def repeated(matrix: relax.Expr, *shape: int) -> relax.Expr:
     return relax.op.broadcast_to(relax.op.expand_dims(matrix, 0), shape)
 

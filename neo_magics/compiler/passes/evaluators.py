@@ -88,6 +88,13 @@ def _sliced(call: Any, arrays: Sequence[Array]) -> Array | None:
     return None if cuts is None else arrays[0][cuts]
 
 
+def split_part(call: Any, index: int, array: Array) -> Array:
+    """Part `index` of relax.split: into equal parts, or at edges."""
+    parts = call.attrs.indices_or_sections
+    edges = calls.numbers(parts) if hasattr(parts, "__len__") else int(parts)
+    return np.split(array, edges, int(call.attrs.axis))[index]
+
+
 def _slice_replaced(call: Any, arrays: Sequence[Array]) -> Array | None:
     """slice_scatter: a copy of the data with a slice replaced."""
     bounds = _whole_numbers(call.args[2:5])
@@ -111,6 +118,18 @@ def _product(_call: Any, arrays: Sequence[Array]) -> Array:
     """In double precision, where floats are multiplied."""
     left, right = (array.astype("float64") if array.dtype.kind == "f" else array for array in arrays)
     return np.asarray(np.matmul(left, right))
+
+
+def _reduced(function: Callable[..., Array]) -> Evaluate:
+    """Over axes; in double precision, where floats are added."""
+
+    def evaluate(call: Any, arrays: Sequence[Array]) -> Array:
+        array = arrays[0].astype("float64") if arrays[0].dtype.kind == "f" else arrays[0]
+        axes = call.attrs.axis
+        over = None if axes is None else tuple(calls.numbers(axes))
+        return np.asarray(function(array, axis=over, keepdims=bool(call.attrs.keepdims)))
+
+    return evaluate
 
 
 _LOGIC = ("logical_and", "logical_or", "logical_xor", "logical_not")
@@ -157,11 +176,16 @@ EVALUATORS: dict[str, Evaluate] = {
     "relax.sigmoid": _elementwise(lambda x: 1 / (1 + np.exp(-x))),
     "relax.nn.relu": _elementwise(lambda x: np.maximum(x, 0)),
     "relax.matmul": _product,
+    "relax.sum": _reduced(np.sum),
+    "relax.mean": _reduced(np.mean),
+    "relax.max": _reduced(np.max),
+    "relax.min": _reduced(np.min),
 }
 CREATED = {"relax.full", "relax.zeros", "relax.ones", "relax.arange"}
 # NumPy divides integers into floats and Relax does not; float operators only.
 FLOAT_ONLY = {
     "relax.divide",
+    "relax.mean",
     "relax.power",
     "relax.rsqrt",
     "relax.sqrt",

@@ -15,7 +15,7 @@ from tvm.relax.expr_functor import PyExprMutator, mutator
 
 from neo_magics.compiler.passes import calls
 from neo_magics.compiler.passes.calls import Array
-from neo_magics.compiler.passes.evaluators import CREATED, EVALUATORS, FLOAT_ONLY
+from neo_magics.compiler.passes.evaluators import CREATED, EVALUATORS, FLOAT_ONLY, split_part
 
 # A constant may grow (broadcast) up to this many elements; beyond, it is computed where it is used.
 GROWTH_LIMIT = 1 << 20
@@ -49,6 +49,14 @@ class _Folder(PyExprMutator):  # type: ignore[misc]
         if value is None:
             return call
         return calls.make_constant(value.astype(calls.dtype_of(call)))
+
+    def visit_tuple_getitem_(self, item: Any) -> Any:
+        item = self.visit_expr_post_order(item)
+        split = self.lookup_binding(item.tuple_value) if isinstance(item.tuple_value, relax.Var) else None
+        arrays = self._constants(split.args) if calls.name_of(split) == "relax.split" else None
+        if not arrays or 0 in (calls.static_shape(item) or (0,)):
+            return item
+        return calls.make_constant(split_part(split, int(item.index), arrays[0]))
 
     def _without_empty(self, call: Any) -> Any:
         """The concatenation of the parts that have elements; the only one itself."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import tvm
@@ -10,7 +12,7 @@ from tvm.relax.expr_functor import PyExprMutator, mutator
 
 from neo_magics.compiler.passes import calls
 from neo_magics.compiler.passes.bindings import Bindings
-from neo_magics.compiler.passes.views import Factor, view_of
+from neo_magics.compiler.passes.views import STEPS, Factor, View, view_of
 
 
 @tvm.transform.module_pass(opt_level=0, name="UnbroadcastWeights")
@@ -18,7 +20,7 @@ class UnbroadcastWeights:
     """matmul(x, w repeated over the batch) → matmul(x, w), which broadcasts by itself.
 
     PyTorch writes a linear layer so where its input is no dense tensor. Left alone, constants are folded to
-    as many copies, and no rule for constant matrices matches.
+    as many copies, and no rule for constant matrices matches. What repeats nothing goes too.
     """
 
     def transform_module(self, module: tvm.IRModule, _context: Any) -> tvm.IRModule:
@@ -26,7 +28,8 @@ class UnbroadcastWeights:
         bindings = Bindings(module[calls.ENTRY])
         found = [call for _var, call in bindings.calls("relax.matmul")]
         matrices = {call: _matrix(bindings, call) for call in found}
-        if not any(matrix is not None for matrix in matrices.values()):
+        idle = [_repeats_nothing(call) for _var, call in bindings.calls("relax.broadcast_to")]
+        if not any(idle) and not any(matrix is not None for matrix in matrices.values()):
             return module
         return calls.rewrite_entry(_Rewriter(module, matrices), module)
 
@@ -40,6 +43,8 @@ class _Rewriter(PyExprMutator):  # type: ignore[misc]
     def visit_call_(self, call: Any) -> Any:
         matrix = self.matrices.get(call)
         call = self.visit_expr_post_order(call)
+        if calls.name_of(call) == "relax.broadcast_to" and _repeats_nothing(self.builder_.normalize(call)):
+            return call.args[0]
         if matrix is None:
             return call
         source, turned = matrix
@@ -49,21 +54,52 @@ class _Rewriter(PyExprMutator):  # type: ignore[misc]
         return relax.op.matmul(call.args[0], weight)
 
 
+def _repeats_nothing(call: Any) -> bool:
+    own, made = calls.shape_of(call.args[0]), calls.shape_of(call)
+    return (
+        own is not None
+        and made is not None
+        and len(own) == len(made)
+        and all(map(calls.same_size, own, made))
+    )
+
+
 def _matrix(bindings: Bindings, call: Any) -> tuple[Any, bool] | None:
     """The matrix that the right operand repeats, and whether it is transposed first."""
     data, made = calls.shape_of(call.args[0]), calls.shape_of(call)
-    view = view_of(call.args[1], bindings.value)
-    if view is None or data is None or made is None or len(view.dims) < 3 or len(data) != len(made):
+    if data is None or made is None or len(data) != len(made) or len(calls.shape_of(call.args[1]) or ()) < 3:
         return None
-    shape = calls.static_shape(view.source)
-    if shape is None or len(shape) != 2 or min(shape) < 2 or not _is_zero(view.offset):
+    if not all(map(calls.same_size, data[:-2], made[:-2])):
         return None
-    repeated = all(_is_zero(stride) for dim in view.dims[:-2] for _size, stride in dim)
-    if not repeated or not all(map(calls.same_size, data[:-2], made[:-2])):
+    for source in _steps(bindings, call.args[1]):
+        shape = calls.static_shape(source)
+        if shape is not None and len(shape) == 2 and min(shape) > 1:
+            view = view_of(call.args[1], partial(_before, bindings, source))
+            turned = None if view is None or not view.source.same_as(source) else _turned(view, shape)
+            if turned is not None:
+                return source, turned
+    return None
+
+
+def _steps(bindings: Bindings, value: Any) -> Iterator[Any]:
+    """What `value` is a view of, the nearest first."""
+    made = bindings.value(value)
+    while calls.name_of(made) in STEPS:
+        yield made.args[0]
+        made = bindings.value(made.args[0])
+
+
+def _before(bindings: Bindings, source: Any, value: Any) -> Any:
+    return None if value.same_as(source) else bindings.value(value)
+
+
+def _turned(view: View, shape: tuple[int, ...]) -> bool | None:
+    """Whether the last two dimensions are columns and rows of `shape`; None where rows are not repeated."""
+    if not _is_zero(view.offset) or not all(
+        _is_zero(stride) for dim in view.dims[:-2] for _size, stride in dim
+    ):
         return None
-    return next(
-        ((view.source, turned) for turned in (False, True) if _lies(view.dims[-2:], shape, turned)), None
-    )
+    return next((turned for turned in (False, True) if _lies(view.dims[-2:], shape, turned)), None)
 
 
 def _is_zero(number: Any) -> bool:
