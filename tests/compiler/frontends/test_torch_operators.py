@@ -45,6 +45,8 @@ CASES: dict[str, tuple[Function, Tensor]] = {
     "take": (lambda x: x.take(torch.tensor([0, 5, -1])), ROWS),
     "windows of an image": (lambda x: F.unfold(x, 3, padding=1), IMAGE),
     "windows of a dimension": (lambda x: x.unfold(2, 3, 2), IMAGE),
+    # Checked while it runs, by a function that no runtime has.
+    "one hot": (lambda x: F.one_hot(x.argmax(-1), 8).float().sum(0), ROWS),
     # The wrong pixel.
     "nearest, ratio not whole": (lambda x: F.interpolate(x, size=(11, 5)), IMAGE),
     "nearest, factor": (lambda x: F.interpolate(x, scale_factor=1.7), IMAGE),

@@ -7,6 +7,7 @@ A converter takes the fx node and the importer, whose `env` maps nodes to Relax 
 
 from neo_magics.compiler.frontends.torch_fixes import (
     arithmetic,
+    checks,
     convolution,
     elementwise,
     indexing,
@@ -21,6 +22,7 @@ from neo_magics.compiler.frontends.torch_fixes import (
 
 _FAMILIES = (
     arithmetic,
+    checks,
     convolution,
     elementwise,
     indexing,
