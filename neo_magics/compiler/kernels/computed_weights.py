@@ -13,6 +13,14 @@ from tvm import te, tirx
 
 from neo_magics.compiler.kernels.bands import Bands
 
+_LEAST_FULL = 0.5  # of the products on real channels; below, the rule for any loop nest is as fast
+
+
+def lanes_are_full(weight: Sequence[int], shape: Sequence[int]) -> bool:
+    """Whether weights of two axes of channels and a window fill the arranged `shape`, [… O/v I/b H W b v]."""
+    out_blocks, in_blocks, _height, _width, in_lanes, lanes = shape[-6:]
+    return weight[0] * weight[1] >= _LEAST_FULL * out_blocks * in_blocks * in_lanes * lanes
+
 
 def arrange_weights(weight: Any, *, shape: Sequence[int], bands: Bands | None = None) -> Any:
     """O I/groups H W → [1 1] O/v I/b H W b v of `shape`, zero beyond the channels and outside a group.

@@ -1,7 +1,5 @@
-"""Convolution in tiles with a tail, and transposed convolution, which is the same in phases.
+"""Convolution in tiles with a tail, also in phases: a transposed one is a convolution for each phase.
 
-A transposed convolution with stride s is s × s convolutions with stride 1, one for each phase of the result:
-no zero between the data is ever multiplied. A window that a phase does not fill is padded with zero weights.
 Data N C/b H W b, weights [phase, phase, O/v, I/b, KH, KW, b, v], result N O/v H W v.
 """
 
@@ -36,27 +34,6 @@ class Phases:
         """The row (axis 0) or column of the padded data that a result reads at `tap` of its window."""
         shift = (phase + self.offset[axis]) // self.count[axis]
         return number * self.window.stride[axis] + tap * self.window.dilation[axis] + shift
-
-
-def transposed(weight: Array, stride: tuple[int, int], padding: tuple[int, int]) -> tuple[Phases, Array]:
-    """The phases of a transposed convolution, and its weights I O KH KW as [phase, phase, O, I, taps, taps].
-
-    Result y = s · i - p + k for data i and tap k, so phase a = y % s takes the taps
-    k = (a + p) % s + s · t. `padding` is (top, left).
-    """
-    taps = [-(-size // s) for size, s in zip(weight.shape[2:], stride, strict=True)]
-    phases = np.zeros((*stride, weight.shape[1], weight.shape[0], *taps), weight.dtype)
-    for a, b in np.ndindex(*stride):
-        part = weight[
-            :, :, (a + padding[0]) % stride[0] :: stride[0], (b + padding[1]) % stride[1] :: stride[1]
-        ]
-        height, width = part.shape[2:]
-        # The last tap meets the first of the data.
-        phases[a, b, :, :, taps[0] - height :, taps[1] - width :] = part.transpose(1, 0, 2, 3)[
-            :, :, ::-1, ::-1
-        ]
-    top, left = taps[0] - 1, taps[1] - 1
-    return Phases(Window((1, 1), (top, left, top, left), (1, 1)), stride, padding), phases
 
 
 def pack_phases(weight: Array, in_lanes: int, lanes: int) -> Array:

@@ -52,7 +52,8 @@ class _Folder(PyExprMutator):  # type: ignore[misc]
 
     def visit_tuple_getitem_(self, item: Any) -> Any:
         item = self.visit_expr_post_order(item)
-        split = self.lookup_binding(item.tuple_value) if isinstance(item.tuple_value, relax.Var) else None
+        split: Any = item.tuple_value
+        split = self.lookup_binding(split) if isinstance(split, relax.Var) else split
         arrays = self._constants(split.args) if calls.name_of(split) == "relax.split" else None
         if not arrays or 0 in (calls.static_shape(item) or (0,)):
             return item

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from neo_magics.compiler.kernels.computed_weights import arrange_filters, arrange_weights
+from neo_magics.compiler.kernels.computed_weights import arrange_filters, arrange_weights, lanes_are_full
 from neo_magics.compiler.kernels.conv2d import Window
 from neo_magics.compiler.kernels.conv2d_candidates import Convolution
 from neo_magics.compiler.passes import calls
@@ -12,8 +12,6 @@ from neo_magics.compiler.passes.pack_depthwise import pack_depthwise
 
 if TYPE_CHECKING:
     from neo_magics.compiler.passes.pack_convolutions import Packer
-
-_LEAST_FULL = 0.5  # of the products on real channels; below, the rule for any loop nest is as fast
 
 
 def pack_computed(packer: Packer, call: Any, window: Window) -> Any | None:
@@ -37,14 +35,8 @@ def pack_computed(packer: Packer, call: Any, window: Window) -> Any | None:
     work = Convolution(batch, channels, size, taps, window, groups, at_hand, strict=True)
     way = packer.choose(work, packer.machine)
     arranged = way.shapes[1]
-    if weight[0] * weight[1] < _LEAST_FULL * _all_of(arranged):
+    if not lanes_are_full(weight, arranged):
         return None
     weights = packer.emit(arrange_weights, operand, shape=arranged, bands=way.bands)
     value = packer.pack(data) if way.packs else data
     return packer.keep(packer.emit(way.compute, value, weights, fuses=True, name=way.kernel), channels[1])
-
-
-def _all_of(arranged: tuple[int, ...]) -> int:
-    """Products for each tap and pixel, those on zeros too."""
-    out_blocks, in_blocks, _height, _width, in_lanes, lanes = arranged[-6:]
-    return out_blocks * in_blocks * in_lanes * lanes

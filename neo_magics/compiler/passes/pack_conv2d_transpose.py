@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tvm import relax
 
+from neo_magics.compiler.kernels.bands import Bands
+from neo_magics.compiler.kernels.computed_weights import lanes_are_full
 from neo_magics.compiler.kernels.conv2d import Window
 from neo_magics.compiler.kernels.conv2d_candidates import Convolution
-from neo_magics.compiler.kernels.conv2d_tiles import conv2d_tiles, pack_phases, transposed
+from neo_magics.compiler.kernels.conv2d_phases import Transposed, out_first, spread_window
+from neo_magics.compiler.kernels.conv2d_tiles import conv2d_tiles, pack_phases
 from neo_magics.compiler.kernels.tiles import tile_with_tail
 from neo_magics.compiler.passes import calls
 from neo_magics.compiler.passes.calls import Array
@@ -19,33 +23,68 @@ if TYPE_CHECKING:
 
 
 def pack_conv2d_transpose(packer: Packer, call: Any) -> Any | None:
-    """conv2d_transpose(data, constant) without groups or dilation → the packed result's unpacked twin."""
-    weight, shape, out = calls.constant(call.args[1]), calls.shape_of(call.args[0]), calls.shape_of(call)
+    """conv2d_transpose, its weights constant or computed → the packed result's unpacked twin.
+
+    None for other layouts and dtypes, and where computed weights would leave lanes empty.
+    """
+    data, operand = call.args
+    shape, out, window = calls.shape_of(data), calls.shape_of(call), calls.static_shape(operand)
+    if shape is None or out is None or window is None or not _is_plain(call, (*shape[1:], *out[1:])):
+        return None
+    size, weight, groups = (int(out[2]), int(out[3])), calls.constant(operand), int(call.attrs.groups)
+    work, gaps = _work(call, window)
+    if weight is not None and shape[2:] == (1, 1) and groups == 1 and work.dilation == gaps == (1, 1):
+        return _of_one_pixel(packer, call, spread(weight, work.padding, size, packer.lanes), size)
+    bands = Bands((int(shape[1]), int(out[1])), groups, (packer.lanes, packer.lanes))
+    if weight is not None:
+        weights = _constant(out_first(spread_window(weight, gaps), groups), work, bands)
+    else:
+        weights = _computed(packer, operand, work, bands) if gaps == (1, 1) else None
+    if weights is None:
+        return None
+    wide = work.stride[1]
+    tile = tile_with_tail(-(-size[1] // wide), bands.shared, packer.machine, phases=wide)
+    options: dict[str, Any] = {"phases": work.phases, "out": size, "tile": tile}
+    made = packer.emit(
+        conv2d_tiles, packer.pack(data), weights, fuses=True, bands=bands if groups > 1 else None, **options
+    )
+    return packer.keep(made, int(out[1]))
+
+
+def _work(call: Any, window: Sequence[int]) -> tuple[Transposed, tuple[int, int]]:
+    """The convolution, and the zeros that come between the taps of its window first."""
+    attrs = call.attrs
+    stride, dilation, padding = (
+        calls.numbers(numbers) for numbers in (attrs.strides, attrs.dilation, attrs.padding)
+    )
+    lead = padding[0], padding[1 if len(padding) > 1 else 0]  # (top, left, …), (height, width) or one number
+    steps = (stride[0], stride[-1])
+    gaps = (dilation[0] if steps[0] > 1 else 1, dilation[-1] if steps[1] > 1 else 1)
+    taps = ((window[2] - 1) * gaps[0] + 1, (window[3] - 1) * gaps[1] + 1)
+    return Transposed(taps, steps, lead, (dilation[0] // gaps[0], dilation[-1] // gaps[1])), gaps
+
+
+def _constant(weight: Array, work: Transposed, bands: Bands) -> Any:
+    """O I/groups KH KW as the kernel has them."""
+    dense = weight if bands.groups == 1 else bands.gather(weight)
+    return calls.make_constant(pack_phases(work.weights(dense), *bands.lanes))
+
+
+def _computed(packer: Packer, weight: Any, work: Transposed, bands: Bands) -> Any | None:
+    """The same while the model runs; None where lanes would stay empty."""
+    shape = (*work.stride, bands.blocks[1], bands.span, *work.own_taps, *bands.lanes)
+    if not lanes_are_full(calls.static_shape(weight) or (), shape):
+        return None
+    return packer.emit(work.computed, weight, shape=shape, bands=bands)
+
+
+def _is_plain(call: Any, sizes: Sequence[Any]) -> bool:
+    """float32, N C H W and I O H W, and every size but the batch is known."""
     attrs = call.attrs
     layouts = (attrs.data_layout, attrs.kernel_layout, attrs.out_layout)
-    if weight is None or weight.dtype != np.float32 or calls.dtype_of(call.args[0]) != "float32":
-        return None
-    if shape is None or out is None or not all(isinstance(size, int) for size in (*shape[1:], *out[1:])):
-        return None
-    if (
-        layouts != ("NCHW", "IOHW", "NCHW")
-        or int(attrs.groups) != 1
-        or set(calls.numbers(attrs.dilation)) != {1}
-    ):
-        return None
-    strides, padding = calls.numbers(attrs.strides), calls.numbers(attrs.padding)
-    lead = (padding[0], padding[1 if len(padding) > 1 else 0])  # (top, left, …) or (height, width) or one
-    size = (int(out[2]), int(out[3]))
-    if shape[2:] == (1, 1):
-        return _of_one_pixel(packer, call, spread(weight, lead, size, packer.lanes), size)
-    phases, parts = transposed(weight, (strides[0], strides[-1]), lead)
-    blocks = -(-int(out[1]) // packer.lanes)
-    wide = phases.count[1]
-    tile = tile_with_tail(-(-size[1] // wide), blocks, packer.machine, phases=wide)
-    data = packer.pack(call.args[0])
-    packed = calls.make_constant(pack_phases(parts, packer.lanes, packer.lanes))
-    made = packer.emit(conv2d_tiles, data, packed, fuses=True, phases=phases, out=size, tile=tile)
-    return packer.keep(made, int(out[1]))
+    dtypes = {calls.dtype_of(operand) for operand in call.args}
+    known = all(isinstance(size, int) and size > 0 for size in sizes)
+    return known and layouts == ("NCHW", "IOHW", "NCHW") and dtypes == {"float32"}
 
 
 def _of_one_pixel(packer: Packer, call: Any, weight: Array, size: tuple[int, int]) -> Any:
