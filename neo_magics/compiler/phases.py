@@ -39,6 +39,7 @@ from neo_magics.compiler.passes.schedule_kernels import KernelReport, ScheduleKe
 from neo_magics.compiler.passes.shorten_mish import ShortenMish
 from neo_magics.compiler.passes.slice_takes import SliceTakes
 from neo_magics.compiler.passes.unbroadcast_weights import UnbroadcastWeights
+from neo_magics.compiler.passes.widen_halves import WidenHalves
 from neo_magics.compiler.schedules import RULES
 from neo_magics.compiler.targets import CpuTarget
 from neo_magics.compiler.tuning import Choose
@@ -65,6 +66,7 @@ def graph_passes(target: CpuTarget, choose: Choose, ranges: Sequence[Range] | No
 def simplify(target: CpuTarget) -> list[Any]:
     """Phase 1: what is known now is not computed later."""
     return [
+        WidenHalves(),
         LowerRecurrent(target.machine),
         relax.transform.CanonicalizeBindings(),
         relax.transform.DeadCodeElimination(["main"]),

@@ -29,6 +29,7 @@ def decomposition_table(program: Any) -> dict[Any, Callable[..., Any]]:
             aten.unfold.default: _unfold,
             aten.instance_norm.default: _instance_norm,
             aten.native_group_norm.default: _group_norm,
+            aten.native_layer_norm.default: _layer_norm,
             aten.upsample_bilinear2d.vec: _upsample_bilinear2d,
             aten._scaled_dot_product_flash_attention_for_cpu.default: _attention,
             aten.index_put.default: index_put,
@@ -161,8 +162,8 @@ def _group_norm(
     group: int,
     eps: float,
 ) -> Any:
-    """Without weights TVM's converter fails; with them it is kept whole."""
-    if weight is not None and bias is not None:
+    """Without weights TVM's converter fails, and in float64; else it is kept whole."""
+    if weight is not None and bias is not None and not _is_double(x):
         return NotImplemented
     grouped = x.reshape(n, group, -1)
     mean = grouped.mean(-1, keepdim=True)
@@ -172,6 +173,22 @@ def _group_norm(
     out = out if weight is None else out * weight.view(shape)
     out = out if bias is None else out + bias.view(shape)
     return out, mean.reshape(n, group), scale.reshape(n, group)
+
+
+def _layer_norm(x: Any, shape: Any, weight: Any, bias: Any, eps: float) -> Any:
+    """TVM has none in float64; else it is kept whole."""
+    if not _is_double(x):
+        return NotImplemented
+    axes = list(range(-len(shape), 0))
+    mean = x.mean(axes, keepdim=True)
+    scale = (x.var(axes, correction=0, keepdim=True) + eps).rsqrt()
+    out = (x - mean) * scale
+    out = out if weight is None else out * weight
+    return out if bias is None else out + bias, mean, scale
+
+
+def _is_double(x: Any) -> bool:
+    return str(x.dtype) == "torch.float64"
 
 
 def _attention(

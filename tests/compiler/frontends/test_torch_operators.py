@@ -45,6 +45,10 @@ CASES: dict[str, tuple[Function, Tensor]] = {
     "take": (lambda x: x.take(torch.tensor([0, 5, -1])), ROWS),
     "windows of an image": (lambda x: F.unfold(x, 3, padding=1), IMAGE),
     "windows of a dimension": (lambda x: x.unfold(2, 3, 2), IMAGE),
+    # Not in float64.
+    "layer norm, double": (lambda x: F.layer_norm(x, (6,), x[0], x[1]), ROWS.double()),
+    "layer norm of two axes, double": (lambda x: F.layer_norm(x, (8, 8)), IMAGE.double()),
+    "group norm, double": (lambda x: F.group_norm(x, 3, x[0, :, 0, 0], x[1, :, 0, 0]), IMAGE.double()),
     # Checked while it runs, by a function that no runtime has.
     "one hot": (lambda x: F.one_hot(x.argmax(-1), 8).float().sum(0), ROWS),
     # The wrong pixel.
