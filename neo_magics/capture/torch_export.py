@@ -17,6 +17,7 @@ from typing import Any
 from neo_magics.capture.inputs import Arrays
 from neo_magics.capture.quiet import quiet_torch
 from neo_magics.capture.request import Shapes
+from neo_magics.capture.torch_recurrent import by_shapes, recurrent_operators
 from neo_magics.errors import CaptureError
 
 _BY_VALUE = ("DataDependentOutputException", "DynamicOutputShapeException", "PendingUnbackedSymbolNotFound")
@@ -108,7 +109,7 @@ def export_module(module: Any, examples: Arrays, free: Shapes) -> Any:
     shapes = _dynamic(module, examples, free, positional)
 
     def export() -> Any:
-        with _silence(), quiet_torch(), masks_as_given():
+        with _silence(), quiet_torch(), masks_as_given(), by_shapes(recurrent_operators()):
             return torch.export.export(module, args, kwargs, dynamic_shapes=shapes, strict=False)
 
     try:

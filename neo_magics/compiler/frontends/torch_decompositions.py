@@ -42,11 +42,22 @@ def decomposition_table(program: Any) -> dict[Any, Callable[..., Any]]:
         }
     )
     table.update(rewrites(program))
+    for operator in whole_layers(program):
+        table.pop(operator, None)
+    return table
+
+
+def whole_layers(program: Any) -> tuple[Any, ...]:
+    """The recurrent operators of `program` that are converted as they are."""
+    import torch
+
+    aten = torch.ops.aten
+    whole = []
     for operator in (aten.lstm.input, aten.gru.input, aten.rnn_tanh.input):
         found = [node for node in program.graph.nodes if node.target is operator]
         if found and all(_is_plain_recurrent(node) for node in found):
-            table.pop(operator, None)
-    return table
+            whole.append(operator)
+    return tuple(whole)
 
 
 def _is_plain_recurrent(node: Any) -> bool:

@@ -11,8 +11,9 @@ from tvm.relax.frontend.torch.exported_program_translator import ExportedProgram
 from neo_magics.artifact.kernels import Source
 from neo_magics.capture.quiet import quiet_torch
 from neo_magics.capture.torch_names import node_value, program_inputs, user_input_nodes
+from neo_magics.capture.torch_recurrent import by_shapes, recurrent_operators
 from neo_magics.compiler.frontends.sources import with_sources
-from neo_magics.compiler.frontends.torch_decompositions import decomposition_table
+from neo_magics.compiler.frontends.torch_decompositions import decomposition_table, whole_layers
 from neo_magics.compiler.frontends.torch_fixes import CONVERTERS
 from neo_magics.compiler.frontends.unsupported import reason_of, unsupported
 from neo_magics.errors import CompilationError, InputError, NeoMagicsError
@@ -94,7 +95,7 @@ def program_to_module(program: Any) -> Any:
     _make_contiguous(decomposed)
     _keep_tensors(decomposed)
     _refuse_complex_inputs(decomposed)
-    _refuse_fixed_sizes(decomposed)
+    _refuse_fixed_sizes(decomposed, _in_steps(program))
     importer = ProgramImporter()
     importer._check_unsupported_func_type(decomposed.graph.nodes)  # before the inputs, where TVM would fail
     module = importer.from_exported_program(
@@ -112,7 +113,7 @@ def _decomposed(program: Any) -> Any:
     from torch._subclasses.fake_tensor import UnsupportedOperatorException
 
     try:
-        with quiet_torch():
+        with quiet_torch(), by_shapes(whole_layers(program)):
             return program.run_decompositions(decomposition_table(program))
     except UnsupportedOperatorException as error:
         name = str(error.func).removeprefix("aten.")
@@ -136,14 +137,23 @@ def _refuse_complex_inputs(program: Any) -> None:
         )
 
 
-def _refuse_fixed_sizes(program: Any) -> None:
+def _in_steps(program: Any) -> list[str]:
+    """Where `program` has recurrent layers that PyTorch takes apart into their steps, of a fixed number."""
+    apart = set(recurrent_operators()) - set(whole_layers(program))
+    return [place(node) for node in program.graph.nodes if node.target in apart]
+
+
+def _refuse_fixed_sizes(program: Any, in_steps: list[str]) -> None:
     """PyTorch may find a free size equal to another one for this example, and takes it as fixed then."""
     for node in user_input_nodes(program):
         for axis, size in enumerate(getattr(node_value(node), "shape", ())):
             if not isinstance(size, int) and not size.node.expr.free_symbols:
                 raise InputError(
                     f"Input {node.name!r}: PyTorch takes its free dimension {axis} as {size}, the example's.",
-                    hint="Export the model with an example of another size, or give that dimension's size.",
+                    hint=f"Give its size: the recurrent layer{in_steps[0]} is taken apart into its steps, as "
+                    "those with a projection, ReLU, or another dtype than float32 are."
+                    if in_steps
+                    else "Export the model with an example of another size, or give that dimension's size.",
                     input=node.name,
                 )
 

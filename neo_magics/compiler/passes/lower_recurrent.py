@@ -68,5 +68,7 @@ def _layer(name: str, x: Any, weight: Any) -> Recurrent:
     assert sizes is not None
     batch_first = "batch_first" in words
     steps, batch = (shape[1], shape[0]) if batch_first else shape[:2]
+    # A kernel's own variables: a caller's size may be computed, as the steps behind a convolution are.
     batch = batch if isinstance(batch, int) else tvm.tirx.Var("batch", "int64")
+    steps = steps if isinstance(steps, int) else tvm.tirx.Var("steps", "int64")
     return Recurrent(gates, steps, batch, int(sizes[1]), "reverse" in words, batch_first)
