@@ -9,6 +9,7 @@ archive of one of the API's frameworks, ONNX as a rule, so that the rest of a jo
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -133,7 +134,20 @@ def capture(
             framework=chosen.name,
         )
     archive: ModelArchive = import_module(chosen.module).capture_model(model, request)
+    _refuse_empty(archive)
     return archive
+
+
+def _refuse_empty(archive: ModelArchive) -> None:
+    """Raise CaptureError for an input without elements, which a job's shapes cannot say."""
+    shapes = json.loads(archive.data_input_config or "{}")
+    named = shapes.items() if isinstance(shapes, dict) else enumerate(shapes)
+    for name, shape in named:
+        if isinstance(shape, list) and 0 in shape:
+            raise CaptureError(
+                f"Input {name!r} has no elements: its shape is {shape}.",
+                hint="Give an example with at least one element, or take that input out of the model.",
+            )
 
 
 def recognise(model: Any) -> Framework:

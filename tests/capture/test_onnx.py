@@ -10,7 +10,7 @@ import pytest
 
 from neo_magics.capture import capture
 from neo_magics.errors import CaptureError, InputError, UnsafeArchiveError
-from tests.capture.onnx_models import perceptron, save_apart
+from tests.capture.onnx_models import model, perceptron, save_apart
 
 
 def test_a_model_proto_brings_its_names_and_shapes() -> None:
@@ -110,3 +110,11 @@ def test_text_inputs_are_refused() -> None:
     proto.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.STRING
     with pytest.raises(InputError, match="is text"):
         capture(proto)
+
+
+def test_an_input_without_elements_is_refused_as_that() -> None:
+    nodes = [onnx.helper.make_node("Concat", ["x", "none"], ["y"], axis=0)]
+    proto = model(nodes, {"x": [2, 3], "none": [0, 3]}, ["y"])
+    examples = {"x": np.ones((2, 3), "float32"), "none": np.ones((0, 3), "float32")}
+    with pytest.raises(CaptureError, match=r"Input 'none' has no elements: its shape is \[0, 3\]"):
+        capture(proto, inputs=examples)

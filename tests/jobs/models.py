@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+from onnx.external_data_helper import set_external_data
 
 
 def dense(inputs: int = 8, outputs: int = 4, *, scale: float = 1.0, operator: str = "Relu") -> bytes:
@@ -28,6 +29,16 @@ def dense(inputs: int = 8, outputs: int = 4, *, scale: float = 1.0, operator: st
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
     model.ir_version = 8
     return bytes(model.SerializeToString())
+
+
+def apart() -> dict[str, bytes]:
+    """`dense()` with its weights in a file of their own."""
+    model = onnx.load_model_from_string(dense())
+    [weights] = model.graph.initializer
+    content = bytes(weights.raw_data)
+    set_external_data(weights, "weights.bin", 0, len(content))
+    weights.ClearField("raw_data")
+    return {"net.onnx": model.SerializeToString(), "weights.bin": content}
 
 
 def custom() -> bytes:

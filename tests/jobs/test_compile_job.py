@@ -12,7 +12,7 @@ import pytest
 
 from neo_magics.artifact.archive import digest
 from neo_magics.runtime import load
-from tests.jobs.models import custom, dense, packed
+from tests.jobs.models import apart, custom, dense, packed
 from tests.jobs.shop import BUCKET, Shop
 
 
@@ -124,6 +124,17 @@ def test_a_wrong_archive_fails_in_neos_words_with_a_next_step(shop: Shop, case: 
     assert len(reason) <= 1024
     assert answer["ModelArtifacts"]["S3ModelArtifacts"] == ""
     assert shop.leftovers() == []
+
+
+def test_an_archive_with_the_weights_in_a_file_of_their_own(shop: Shop) -> None:
+    answer = shop.run(packed(apart()))
+    assert answer["CompilationJobStatus"] == "COMPLETED", answer["FailureReason"]
+    assert shop.report(answer["CompilationJobName"])["verification"]
+
+
+def test_an_archive_without_the_file_of_its_weights_says_which(shop: Shop) -> None:
+    reason = shop.run(packed({"net.onnx": apart()["net.onnx"]}))["FailureReason"]
+    assert "The weights of net.onnx are in weights.bin, which is not beside it" in reason
 
 
 def test_a_pytorch_archive_without_its_file_fails_in_neos_words(shop: Shop) -> None:

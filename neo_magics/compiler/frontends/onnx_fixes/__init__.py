@@ -31,6 +31,7 @@ from neo_magics.compiler.frontends.onnx_fixes import (
     sampling,
     selection,
     signal,
+    sizes,
     slices,
     vocabulary,
 )
@@ -59,6 +60,7 @@ _FAMILIES = (
     sampling,
     selection,
     signal,
+    sizes,
     slices,
     vocabulary,
 )

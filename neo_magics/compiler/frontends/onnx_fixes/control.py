@@ -19,6 +19,7 @@ from neo_magics.compiler.frontends.onnx_fixes.node import (
     normal_axis,
     shape_of,
 )
+from neo_magics.errors import CompilationError
 
 Inline = Callable[[Any, Sequence[Any]], list[Any]]
 _MOST = 1024  # copies of a body
@@ -27,15 +28,29 @@ _MOST = 1024  # copies of a body
 def _if(node: Node, inline: Inline) -> Any:
     """The branch that a constant chooses; else both, and a choice between their results."""
     condition = node.constant(0)
-    branches = [node.attributes[name] for name in ("then_branch", "else_branch")]
+    names = ("then_branch", "else_branch")
     if condition is not None:
-        return relax.Tuple(_tensors(node, inline(branches[0 if condition.item() else 1], [])))
-    yes, no = (_tensors(node, inline(branch, [])) for branch in branches)
+        chosen = node.attributes[names[0 if condition.item() else 1]]
+        return relax.Tuple(_tensors(node, inline(chosen, [])))
+    yes, no = (_branch(node, inline, name) for name in names)
     for one, other in zip(yes, no, strict=True):
         if shape_of(one) != shape_of(other) or dtype_of(one) != dtype_of(other):
             raise node.unsupported("with branches whose results differ in shape")
-    chosen = node.tensor(0)
-    return relax.Tuple([_choice(node, chosen, a, b) for a, b in zip(yes, no, strict=True)])
+    decides = node.tensor(0)
+    return relax.Tuple([_choice(node, decides, a, b) for a, b in zip(yes, no, strict=True)])
+
+
+def _branch(node: Node, inline: Inline, name: str) -> list[Any]:
+    """The results of one of two branches; its error says why it is converted, though perhaps never run."""
+    try:
+        return _tensors(node, inline(node.attributes[name], []))
+    except CompilationError as error:
+        raise CompilationError(
+            f"The {name.replace('_', ' ')} of the If (node {node.name or 'without a name'}): {error.message}",
+            hint="Only the run decides between the branches, so both are converted. If it is always the same "
+            "one, make the condition a constant of the model.",
+            operator=error.fields.get("operator", "If"),
+        ) from error
 
 
 def _loop(node: Node, inline: Inline) -> Any:

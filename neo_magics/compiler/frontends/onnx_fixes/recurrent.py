@@ -109,7 +109,6 @@ def _is_plain(layer: _Layer) -> bool:
         and _lengths(layer) is None
         and (node.operator != "GRU" or bool(node.attribute("linear_before_reset", 0)))
         and dtype_of(node.tensor(0)) == "float32"
-        and isinstance(shape_of(node.tensor(0))[1 if layer.batch_first else 0], int)
     )
 
 

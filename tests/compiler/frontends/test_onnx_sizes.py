@@ -1,0 +1,96 @@
+"""ONNX models with free sizes, as exporters write them, numerically equal to ONNX Runtime."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import onnx
+import pytest
+
+from neo_magics.errors import CompilationError
+from tests.capture.onnx_models import model
+from tests.compiler.frontends.oracle import agrees, imported
+from tests.compiler.frontends.test_onnx_models import KINDS, weight
+
+
+def parsed(body: str) -> Any:
+    return onnx.parser.parse_model(f'<ir_version: 9, opset_import: ["" : 18]> g {body}')
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_a_size_is_compared_with_numbers(rows: int) -> None:
+    """TVM: no size of a shape equals a number, so 3 was not 3, nor a batch of 1 one."""
+    body = """(float[N, 3] x) => (int64[2] y, int64[1] z)
+        <int64[2] numbers = {1, 3}, int64[1] none = {-1}> {
+        s = Shape(x) same = Equal(s, numbers) y = Cast<to=7>(same)
+        n = Shape<start=0, end=1>(x) never = Equal(n, none) z = Cast<to=7>(never) }"""
+    agrees(parsed(body), weight(2, 3), feeds={"x": weight(rows, 3)}, input_shape={"x": [None, 3]})
+
+
+def test_a_branch_is_chosen_by_a_size_that_is_known_beside_a_free_one() -> None:
+    """As PyTorch exports x.squeeze(-1)."""
+    body = """(float[N, 4, 1] x) => (float[N, M] y)
+        <int64[1] last = {-1}, int64[1] one = {1}> {
+        s = Shape(x) size = Gather(s, last) is_one = Equal(size, one)
+        y = If(is_one) <then_branch = g1 () => (float[N, M] a) { a = Squeeze(x, last) },
+                        else_branch = g2 () => (float[N, M] b) { b = Identity(x) }> }"""
+    feeds = {"x": weight(5, 4, 1)}
+    agrees(parsed(body), weight(2, 4, 1), feeds=feeds, input_shape={"x": [None, 4, 1]})
+
+
+def test_places_of_a_grid_are_counted_beside_a_free_batch() -> None:
+    """As detectors do for their anchors. TVM: the number of places was one that only the run knows."""
+    body = """(float[N, 2, 3, 5] x) => (float[N, 2, 3, 5] y)
+        <int64 axis = {3}, float zero = {0}, float one = {1}, float half = {0.5}> {
+        s = Shape(x) width = Gather(s, axis) end = Cast<to=1>(width)
+        places = Range(zero, end, one) middles = Add(places, half) y = Add(x, middles) }"""
+    result = agrees(
+        parsed(body),
+        weight(2, 2, 3, 5),
+        feeds={"x": weight(4, 2, 3, 5)},
+        input_shape={"x": [None, 2, 3, 5]},
+    )
+    assert result.outputs[0].shape == ("N", 2, 3, 5)
+
+
+HALVED = """(float[1, 2, H, W] x) => (float[1, 4, H, W] y)
+    <float[4] twice = {1, 1, 2, 2}> {
+    half = MaxPool<kernel_shape=[2, 2], strides=[2, 2]>(x)
+    whole = Resize<coordinate_transformation_mode="asymmetric", nearest_mode="floor">(half, "", twice)
+    y = Concat<axis=1>(whole, x) }"""
+
+
+def test_parts_whose_sizes_are_equal_for_some_images_only_are_refused(tmp_path: Any) -> None:
+    """As in U-Nets. TVM: forgot the shape, and failed in whatever came next."""
+    (tmp_path / "model.onnx").write_bytes(parsed(HALVED).SerializeToString())
+    with pytest.raises(CompilationError, match=r"Concat .* not of equal sizes .*H // 2 \* 2"):
+        imported(tmp_path, "ONNX", '{"x": [1, 2, null, null]}')
+
+
+def test_elements_are_counted() -> None:
+    body = """(float[N, 3, 4] x) => (float[M] y) <int64[1] one = {1}> {
+        n = Size(x) all = Reshape(n, one) y = Reshape(x, all) }"""
+    agrees(parsed(body), weight(2, 3, 4), feeds={"x": weight(5, 3, 4)}, input_shape={"x": [None, 3, 4]})
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_recurrent_layer_takes_any_number_of_steps(kind: str) -> None:
+    rows = 4 * KINDS[kind]
+    weights = {"W": weight(2, rows, 3), "R": weight(2, rows, 4), "B": weight(2, 2 * rows)}
+    extra = {"linear_before_reset": 1} if kind == "GRU" else {}
+    node = onnx.helper.make_node(
+        kind, ["x", "W", "R", "B"], ["y", "last"], hidden_size=4, direction="bidirectional", **extra
+    )
+    proto = model([node], {"x": ["steps", 2, 3]}, ["y", "last"], weights)
+    agrees(proto, weight(5, 2, 3), feeds={"x": weight(9, 2, 3)}, input_shape={"x": [None, 2, 3]})
+
+
+def test_a_branch_that_cannot_be_converted_says_that_both_are(tmp_path: Any) -> None:
+    """As a model for two sampling rates, whose other branch does not fit these shapes."""
+    body = """(bool c, int64[2] i, int64 n, float[2] v) => (float[2, M] y) {
+        y = If(c) <then_branch = g1 () => (float[2, M] a) { a = OneHot(i, n, v) },
+                   else_branch = g2 () => (float[2, M] b) { b = OneHot(i, n, v) }> }"""
+    (tmp_path / "model.onnx").write_bytes(parsed(body).SerializeToString())
+    with pytest.raises(CompilationError, match=r"then branch of the If .* OneHot") as caught:
+        imported(tmp_path, "ONNX")
+    assert "make the condition a constant" in str(caught.value.hint)
