@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,12 @@ from neo_magics.compiler.frontends.forest import (
 )
 from neo_magics.compiler.frontends.forest_kernels import emit_forest
 from neo_magics.compiler.frontends.imported import ImportedModel
+from neo_magics.compiler.frontends.lightgbm_linear import (
+    emit_linear_sums,
+    is_linear,
+    numbers_of_a_leaf,
+    with_linear_leaves,
+)
 from neo_magics.compiler.frontends.tabular import Graph, build, input_graph
 from neo_magics.compiler.frontends.unsupported import unsupported
 from neo_magics.errors import InputError
@@ -32,14 +39,12 @@ from neo_magics.errors import InputError
 KEY = "float64"
 _CATEGORICAL, _DEFAULT_LEFT = 1, 2  # bits of decision_type; the next two say what is missing
 _NONE, _ZERO = 0, 1
-_INSTEAD = {  # what to do about what is refused
-    "zero_as_missing": "Train with zero_as_missing=False, and give NaN for what is missing.",
-    "linear trees": "Train with linear_tree=False.",
-}
-_SOFTMAX, _SIGMOID, _EXP = (
+_ZERO_SIZE = np.float32(1e-35)  # what counts as zero where zeros are missing: LightGBM's kZeroThreshold
+_SOFTMAX, _SIGMOID, _EXP, _SOFTPLUS = (
     ("multiclass",),
     ("binary", "multiclassova", "cross_entropy"),
     ("poisson", "gamma", "tweedie"),
+    ("cross_entropy_lambda",),
 )
 _IDENTITY = (
     "regression",
@@ -57,13 +62,18 @@ _IDENTITY = (
 def import_folder(folder: Path, input_config: InputConfig | None) -> ImportedModel:
     """The model in `folder`: label and probability for a classifier, else the prediction."""
     head, sections = _read((folder / FILE).read_text(encoding="utf-8"))
-    _check(head, sections)
-    forest = _forest(head, sections)
+    _check(head)
+    features, columns = int(head["max_feature_idx"]) + 1, int(head["num_tree_per_iteration"])
+    view = _View(features, any(_takes_zeros(tree).any() for tree in sections), is_linear(sections))
+    forest = _forest(columns, sections, view)
     classes = lightgbm_classes(folder)
-    graph = input_graph(folder, input_config, forest.features, KEY)
+    graph = input_graph(folder, input_config, features, KEY)
 
     def outputs(graph: Graph) -> Mapping[str, Any]:
-        value = _transformed(graph, emit_forest(graph, forest, graph.x), head, len(sections))
+        sums = emit_forest(graph, forest, view.emit(graph))
+        if view.linear:
+            sums = emit_linear_sums(graph, sums, features, columns)
+        value = _transformed(graph, sums, head, len(sections))
         if classes is not None:
             return _classified(graph, value, classes)
         return {PREDICTION: value if graph.width(value) > 1 else graph.flat(value)}
@@ -85,32 +95,66 @@ def _read(text: str) -> tuple[dict[str, str], list[dict[str, str]]]:
     return fields[0], fields[1:]
 
 
-def _check(head: Mapping[str, str], sections: list[dict[str, str]]) -> None:
-    missing: dict[str, list[str]] = {}
+def _check(head: Mapping[str, str]) -> None:
     objective = (head.get("objective", "").split() or [""])[0]
-    if objective not in (*_SOFTMAX, *_SIGMOID, *_EXP, *_IDENTITY):
-        missing[f"objective {objective}"] = [""]
-    for number, tree in enumerate(sections):
-        kinds = _numbers(tree.get("decision_type", ""), np.int64)
-        found = {
-            "zero_as_missing": np.any((((kinds >> 2) & 3) == _ZERO) & ~(kinds & _CATEGORICAL).astype(bool)),
-            "linear trees": tree.get("is_linear", "0").strip() == "1",
-        }
-        for what in (name for name, here in found.items() if here):
-            missing.setdefault(what, []).append(f"tree {number}")
-    if missing:
-        raise unsupported(
-            "LightGBM", missing, " ".join(_INSTEAD[each] for each in missing if each in _INSTEAD)
-        )
+    if objective not in (*_SOFTMAX, *_SIGMOID, *_EXP, *_SOFTPLUS, *_IDENTITY):
+        raise unsupported("LightGBM", {f"objective {objective}": [""]})
 
 
-def _forest(head: Mapping[str, str], sections: list[dict[str, str]]) -> Forest:
-    columns = int(head["num_tree_per_iteration"])
-    categories = Categories(int(head["max_feature_idx"]) + 1)
+def _takes_zeros(tree: Mapping[str, str]) -> np.ndarray[Any, Any]:
+    """Which inner nodes take zeros for missing."""
+    kinds = _numbers(tree.get("decision_type", ""), np.int64)[: len(tree["leaf_value"].split()) - 1]
+    return np.asarray((((kinds >> 2) & 3) == _ZERO) & ~(kinds & _CATEGORICAL).astype(bool))
+
+
+@dataclass(frozen=True)
+class _View:
+    """What nodes ask about: the features, those with NaN in place of zeros, and which of them are NaN."""
+
+    features: int
+    has_zeros: bool
+    linear: bool
+
+    @property
+    def zeros(self) -> int:
+        """The first of the features whose zeros are missing."""
+        return self.features
+
+    @property
+    def missing(self) -> int:
+        """The first of the columns that are 1 for a missing value."""
+        return self.features * (1 + self.has_zeros)
+
+    @property
+    def width(self) -> int:
+        """The number of columns."""
+        return self.features * (1 + self.has_zeros + self.linear)
+
+    def emit(self, graph: Graph) -> Any:
+        """The columns, as [rows, width]."""
+        x, parts = graph.x, [graph.x]
+        dtype = graph.dtype(x)
+        if self.has_zeros:
+            size = graph.emit(relax.op.abs(x))
+            zero = graph.emit(relax.op.less_equal(size, graph.const(_ZERO_SIZE, dtype)))
+            parts.append(graph.emit(relax.op.where(zero, graph.const(np.nan, dtype), x)))
+        if self.linear:
+            parts.append(graph.cast(graph.emit(relax.op.isnan(x)), dtype))
+        return graph.emit(relax.op.concat(parts, 1)) if len(parts) > 1 else x
+
+
+def _forest(columns: int, sections: list[dict[str, str]], view: _View) -> Forest:
+    categories = Categories(view.width)
+    trees = [_tree(tree, number % columns, categories, view) for number, tree in enumerate(sections)]
+    numbers = columns
+    if view.linear:
+        numbers = numbers_of_a_leaf(view.features, columns)
+        pairs = zip(trees, sections, strict=True)
+        trees = [with_linear_leaves(tree, own, view.features, columns, view.missing) for tree, own in pairs]
     return Forest(
-        trees=[_tree(tree, number % columns, categories) for number, tree in enumerate(sections)],
+        trees=trees,
         features=categories.features,
-        base=np.zeros(columns),
+        base=np.zeros(numbers),
         key=KEY,
         value="float64",
         sets=list(categories.numbers),
@@ -121,7 +165,7 @@ def _numbers(text: str, dtype: Any) -> np.ndarray[Any, Any]:
     return np.array(text.split(), dtype)
 
 
-def _tree(tree: Mapping[str, str], column: int, categories: Categories) -> Tree:
+def _tree(tree: Mapping[str, str], column: int, categories: Categories, view: _View) -> Tree:
     """Inner nodes keep their numbers and leaves follow them; LightGBM writes leaf i as the child -i - 1."""
     values = _numbers(tree["leaf_value"], np.float64)
     inner, leaves = len(values) - 1, len(values)
@@ -132,11 +176,13 @@ def _tree(tree: Mapping[str, str], column: int, categories: Categories) -> Tree:
         given = _numbers(tree.get(name, ""), np.int64)[:inner]
         return np.concatenate([np.where(given < 0, inner - given - 1, given), ends])
 
+    zeros = _takes_zeros(tree)
     sides = np.where(kinds & _DEFAULT_LEFT, MISSING_LEFT, MISSING_RIGHT)
     missing = np.where(((kinds >> 2) & 3) == _NONE, 0.0, sides)  # without a class of their own, NaN are zeros
     thresholds = _numbers(tree.get("threshold", ""), np.float64)[:inner]
     limits = at_most(thresholds, KEY)
     feature = _numbers(tree.get("split_feature", ""), np.int64)[:inner]
+    feature = np.where(zeros, feature + view.zeros, feature)
     left, right = children("left_child"), children("right_child")
     for node in np.flatnonzero(kinds & _CATEGORICAL):  # the set goes left, everything else right: exchanged
         feature[node] = categories.column(feature[node], _members(tree, int(thresholds[node])))
@@ -172,6 +218,9 @@ def _transformed(graph: Graph, sums: Any, head: Mapping[str, str], trees: int) -
         sums = graph.emit(relax.op.divide(sums, graph.const(float(rounds), KEY)))
     if words[0] in _SOFTMAX:
         return graph.emit(relax.op.nn.softmax(sums, 1))
+    if words[0] in _SOFTPLUS:
+        grown = graph.emit(relax.op.exp(sums))
+        return graph.emit(relax.op.log(graph.emit(relax.op.add(graph.const(1.0, KEY), grown))))
     if words[0] in _EXP:
         return graph.emit(relax.op.exp(sums))
     if words[0] in _SIGMOID:

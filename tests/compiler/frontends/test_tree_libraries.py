@@ -111,12 +111,61 @@ def test_lightgbm_with_splits_by_category() -> None:
         agrees(model, rows, tolerance=TIGHT)
 
 
-def test_lightgbm_is_refused_by_name_where_it_cannot_be_compiled(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("parameters", "missing"),
+    [
+        ({"objective": "regression"}, 0.4),
+        pytest.param({"objective": "regression"}, 0.0, marks=pytest.mark.slow),
+        pytest.param({"objective": "multiclass", "num_class": 3}, 0.3, marks=pytest.mark.slow),
+        pytest.param({"num_leaves": 70, "min_data_in_leaf": 2}, 0.2, marks=pytest.mark.slow),
+    ],
+    ids=str,
+)
+def test_lightgbm_with_linear_trees(parameters: dict[str, Any], missing: float) -> None:
+    y = Y // 120 if "num_class" in parameters else Y
+    x = holes(X, missing)
+    model = boosted(x, y, 9, linear_tree=True, **parameters)
+    assert "leaf_coeff= " not in model.model_to_string().partition("Tree=5")[2][:900]
+    agrees(model, np.vstack([x, holes(X, 0.1), X * 40]), tolerance=TIGHT)
+
+
+@pytest.mark.slow
+def test_lightgbm_with_linear_trees_and_infinity(tmp_path: Path) -> None:
+    """Trees that disagree on an infinite feature's sign: LightGBM gives NaN, we the sign of their sum."""
     model = boosted(linear_tree=True)
+    odd = np.random.default_rng(0).choice([np.inf, -np.inf, np.nan, 0.0], X.shape)
+    rows = np.where(np.random.default_rng(1).random(X.shape) < 0.1, odd, X)
+    capture(model, inputs=rows).unpack_into(tmp_path)
+    got, expected = run(imported(tmp_path, "SKLEARN"), {"input": rows})["prediction"], model.predict(rows)
+    known = np.isfinite(expected)
+    np.testing.assert_array_equal(np.isfinite(got), known)
+    np.testing.assert_allclose(got[known], expected[known], rtol=TIGHT)
+
+
+def test_lightgbm_with_zeros_for_missing() -> None:
+    rng = np.random.default_rng(0)
+    table = np.column_stack([np.round(X * 20), rng.integers(0, 9, len(X))])
+    data = lightgbm.Dataset(table, Y + 30 * (table[:, -1] % 3), categorical_feature=[10])
+    options = {"verbose": -1, "num_threads": 1, "zero_as_missing": True, "min_data_per_group": 1}
+    model = lightgbm.train(options, data, 8)
+    odd = rng.choice([np.nan, 0.0, -0.0, 1e-36, -1e-36, 1.5e-35, 1e-34, np.inf], table.shape)
+    agrees(model, np.where(rng.random(table.shape) < 0.4, odd, table), tolerance=TIGHT)
+
+
+@pytest.mark.slow
+def test_lightgbm_s_cross_entropy_of_rates() -> None:
+    agrees(boosted(X, Y / Y.max(), objective="cross_entropy_lambda"), X, tolerance=TIGHT)
+
+
+def test_lightgbm_is_refused_by_name_where_it_cannot_be_compiled(tmp_path: Path) -> None:
+    wide = np.random.default_rng(0).random((60, 600))
+    model = boosted(wide, wide[:, 0] + wide[:, 1], 2, linear_tree=True, min_data_in_leaf=3)
     capture(model).unpack_into(tmp_path)
-    with pytest.raises(UnsupportedOperatorsError, match="linear trees in tree 0") as caught:
+    with pytest.raises(
+        UnsupportedOperatorsError, match="linear trees of 600 features and 1 classes"
+    ) as caught:
         imported(tmp_path, "SKLEARN")
-    assert caught.value.hint == "Train with linear_tree=False."
+    assert caught.value.hint == "At most 512 weights fit: use fewer features."
 
 
 @pytest.mark.parametrize("share", [0.2, 0.7])
