@@ -132,12 +132,12 @@ class GraphImporter(onnx_frontend.ONNXGraphImporter):  # type: ignore[misc]
         )
 
     def _known(self, node: Node, proto: Any) -> Any:
-        """The constants that a node in a subgraph computes, as a loop's counter is, and what is reckoned in
-        floats from sizes that are known beside free ones; None for others. The rest was folded before.
+        """The constants that a node in a subgraph computes, as a loop's counter is, or one that goes on with
+        sizes that are known beside free ones; None for others. The rest was folded before.
         """
         values = [constant_of(value) for value in node.inputs if value is not None]
         if (
-            not (self._depth or self._reckons(node, proto))
+            not (self._depth or any(name not in self._stored for name in proto.input if name))
             or node.operator in _SEQUENCES
             or not all(value is not None and value.size <= _COUNTERS for value in values)
         ):
@@ -149,12 +149,6 @@ class GraphImporter(onnx_frontend.ONNXGraphImporter):  # type: ignore[misc]
         if found is None or any(array is None for array in found):
             return None
         return relax.Tuple([constant(array) for array in found])
-
-    def _reckons(self, node: Node, proto: Any) -> bool:
-        """Whether `node` goes on with sizes in a way that TVM's converters, made for shapes, cannot."""
-        stored = all(name in self._stored for name in proto.input if name)
-        floats = any(kind.startswith("float") for kind in (*node.input_types, *node.output_types))
-        return not stored and (floats or node.operator not in _TAKES_SHAPES)
 
     def _result(self, node: Node, proto: Any) -> Any:
         if node.operator in CONTROL:

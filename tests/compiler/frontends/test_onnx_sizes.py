@@ -53,6 +53,16 @@ def test_places_of_a_grid_are_counted_beside_a_free_batch() -> None:
     assert result.outputs[0].shape == ("N", 2, 3, 5)
 
 
+def test_a_state_is_made_for_a_batch_that_is_known_beside_free_steps() -> None:
+    """As Paddle's exporter writes the zeros that a GRU begins with."""
+    body = """(float[2, L, 3] x) => (float[2, L, 3] y)
+        <int64[1] first = {0}, int64[1] end = {1}, int64[2] rest = {1, 3}, float zero = {1}> {
+        s = Shape(x) rows = Slice(s, first, end) row = Squeeze(rows, first) same = Identity(row)
+        again = Reshape(same, end) size = Unsqueeze(again, first) flat = Reshape(size, end)
+        target = Concat<axis=0>(flat, rest) ones = Expand(zero, target) y = Add(x, ones) }"""
+    agrees(parsed(body), weight(2, 4, 3), feeds={"x": weight(2, 7, 3)}, input_shape={"x": [2, None, 3]})
+
+
 HALVED = """(float[1, 2, H, W] x) => (float[1, 4, H, W] y)
     <float[4] twice = {1, 1, 2, 2}> {
     half = MaxPool<kernel_shape=[2, 2], strides=[2, 2]>(x)
