@@ -16,6 +16,8 @@ import numpy as np
 
 from neo_magics.capture.darknet_cfg import Section, Weights, read_cfg
 from neo_magics.capture.darknet_heads import region_boxes, yolo_boxes
+from neo_magics.capture.darknet_local import local_sums
+from neo_magics.capture.darknet_more_heads import cell_boxes, gaussian_boxes
 from neo_magics.capture.onnx_build import GraphMaker, refuse_unknown
 from neo_magics.errors import InputError
 
@@ -30,6 +32,7 @@ _PLAIN_OPTIONS = {
         ("tree", "weights_type", "antialiasing", "binary", "xnor", "reverse", "flatten", "maxpool_depth"),
         ("0", "none"),
     ),
+    "yolo_point": ("center",),
     "alpha": ("1", "1.0"),
     "beta": ("1", "1.0"),
 }
@@ -89,6 +92,11 @@ def _unknown(layer: Section) -> list[str]:
     return found
 
 
+def default_activation(layer: Section) -> str:
+    """What Darknet takes where a section names none; layers with weights are logistic."""
+    return "logistic" if layer.kind.startswith(("conv", "conn", "local")) else "linear"
+
+
 class _Builder:
     def __init__(self, network: Network, height: int, width: int) -> None:
         self.network, self.height, self.width = network, height, width
@@ -120,7 +128,7 @@ class _Builder:
         return self.done[place]
 
     def activated(self, layer: Section, name: str) -> str:
-        add, kind = self.maker.add, layer.options.get("activation", "linear")
+        add, kind = self.maker.add, layer.options.get("activation", default_activation(layer))
         if kind == "linear":
             return name
         if kind == "leaky":
@@ -170,6 +178,10 @@ class _Builder:
         flat = self.maker.add("Flatten", x.name)
         made = self.maker.add("Gemm", flat, self.maker.constant(weight), self.maker.constant(bias), transB=1)
         return Value(self.activated(layer, made), outputs)
+
+    def local(self, layer: Section, x: Value) -> Value:
+        made, sizes = local_sums(self.maker, self.weights, layer, x)
+        return Value(self.activated(layer, made), *sizes)
 
     def _norm(self, layer: Section, count: int) -> list[Any]:
         """Scales, means, variances; empty without batch norm."""
@@ -269,6 +281,12 @@ class _Builder:
     def region(self, layer: Section, x: Value) -> Value:
         return self._head(layer, x, region_boxes(self.maker, layer, x))
 
+    def gaussian_yolo(self, layer: Section, x: Value) -> Value:
+        return self._head(layer, x, gaussian_boxes(self.maker, layer, x, (self.height, self.width)))
+
+    def detection(self, layer: Section, x: Value) -> Value:
+        return self._head(layer, x, cell_boxes(self.maker, layer, x))
+
     def _head(self, layer: Section, x: Value, boxes: str) -> Value:
         self.heads.append(self.maker.rename(boxes, layer.name))
         return x
@@ -311,4 +329,7 @@ LAYERS: dict[str, Callable[[_Builder, Section, Value], Value]] = {
     "reorg": _Builder.reorg,
     "yolo": _Builder.yolo,
     "region": _Builder.region,
+    "gaussian_yolo": _Builder.gaussian_yolo,
+    "detection": _Builder.detection,
+    "local": _Builder.local,
 }

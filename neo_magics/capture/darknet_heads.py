@@ -19,10 +19,8 @@ def yolo_boxes(maker: GraphMaker, layer: Section, x: Value, image: tuple[int, in
 
     With `new_coords` (scaled YOLOv4) the convolution before has applied the logistic function already.
     """
-    anchors = _anchors(layer)
-    mask = [int(number) for number in layer.several("mask")] or list(range(len(anchors)))
-    sizes = anchors[mask] / np.array([image[1], image[0]])
-    raw = _rows(maker, layer, x, len(mask))
+    sizes = sizes_of(layer, image)
+    raw = rows_of(maker, layer, x, len(sizes))
     new, stretch = layer.whole("new_coords", 0), layer.real("scale_x_y", 1.0)
     centre, size, rest = _split(maker, raw, x, layer)
     if not new:
@@ -33,22 +31,31 @@ def yolo_boxes(maker: GraphMaker, layer: Section, x: Value, image: tuple[int, in
     if new:
         double = maker.add("Mul", size, maker.constant(2.0))
         grown = maker.add("Mul", double, double)
-    return _boxes(maker, x, centre, maker.add("Mul", grown, _each(maker, x, sizes)), rest, layer)
+    return boxes_of(
+        maker, x, centre, maker.add("Mul", grown, each_anchor(maker, x, sizes)), rest, layer, len(sizes)
+    )
 
 
 def region_boxes(maker: GraphMaker, layer: Section, x: Value) -> str:
     """YOLOv2: one class per box (softmax); anchors are in cells."""
     anchors = _anchors(layer)
     sizes = anchors / np.array([x.width, x.height])
-    raw = _rows(maker, layer, x, len(anchors))
+    raw = rows_of(maker, layer, x, len(anchors))
     centre, size, rest = _split(maker, raw, x, layer)
     centre = maker.add("Sigmoid", centre)
-    size = maker.add("Mul", maker.add("Exp", size), _each(maker, x, sizes))
-    sure, classes = _parts(maker, rest, [1, _classes(layer)])
+    size = maker.add("Mul", maker.add("Exp", size), each_anchor(maker, x, sizes))
+    sure, classes = parts_of(maker, rest, [1, _classes(layer)])
     sure = maker.add("Sigmoid", sure)
     if layer.whole("softmax", 0):
         classes = maker.add("Softmax", classes, axis=-1)
-    return _boxes(maker, x, centre, size, maker.add("Concat", sure, classes, axis=-1), layer)
+    return boxes_of(maker, x, centre, size, maker.add("Concat", sure, classes, axis=-1), layer, len(sizes))
+
+
+def sizes_of(layer: Section, image: tuple[int, int]) -> np.ndarray:
+    """[anchors, 2]: width and height of the masked anchors as shares of the image."""
+    anchors = _anchors(layer)
+    mask = [int(number) for number in layer.several("mask")] or list(range(len(anchors)))
+    return np.asarray(anchors[mask] / np.array([image[1], image[0]]))
 
 
 def _anchors(layer: Section) -> np.ndarray:
@@ -62,39 +69,41 @@ def _classes(layer: Section) -> int:
     return layer.whole("classes", 20)
 
 
-def _rows(maker: GraphMaker, layer: Section, x: Value, anchors: int) -> str:
-    """[batch, anchors · width, height, width] → [batch, cells · anchors, 5 + classes]."""
-    columns = 5 + _classes(layer)
+def rows_of(maker: GraphMaker, layer: Section, x: Value, anchors: int, numbers: int = 5) -> str:
+    """[batch, anchors · columns, height, width] → [batch, cells · anchors, columns = numbers + classes]."""
+    columns = numbers + _classes(layer)
     if x.channels != anchors * columns:
         raise InputError(
             f"Layer {layer.name} needs {anchors * columns} channels, the layer before it has {x.channels}.",
-            hint="filters of that layer is (classes + 5) times the number of anchors.",
+            hint=f"filters of that layer is (classes + {numbers}) times the number of anchors.",
         )
     last = maker.add("Transpose", x.name, perm=[0, 2, 3, 1])
     return str(maker.add("Reshape", last, maker.constant([0, x.height * x.width * anchors, columns])))
 
 
 def _split(maker: GraphMaker, rows: str, _x: Value, layer: Section) -> tuple[str, str, str]:
-    centre, size, rest = _parts(maker, rows, [2, 2, 1 + _classes(layer)])
+    centre, size, rest = parts_of(maker, rows, [2, 2, 1 + _classes(layer)])
     return centre, size, rest
 
 
-def _parts(maker: GraphMaker, value: str, sizes: list[int]) -> tuple[str, ...]:
+def parts_of(maker: GraphMaker, value: str, sizes: list[int]) -> tuple[str, ...]:
+    """`value` cut along its last axis."""
     found: tuple[str, ...] = maker.add("Split", value, maker.constant(sizes), outputs=len(sizes), axis=-1)
     return found
 
 
-def _each(maker: GraphMaker, x: Value, sizes: np.ndarray) -> str:
+def each_anchor(maker: GraphMaker, x: Value, sizes: np.ndarray) -> str:
     """The anchors' sizes for every row: anchors change fastest."""
     return maker.constant(np.tile(sizes, (x.height * x.width, 1))[None].astype(np.float32))
 
 
-def _boxes(maker: GraphMaker, x: Value, centre: str, size: str, rest: str, layer: Section) -> str:
+def boxes_of(
+    maker: GraphMaker, x: Value, centre: str, size: str, rest: str, layer: Section, anchors: int
+) -> str:
     """Cells become places in the image; classes count as far as there is an object."""
-    anchors = x.channels // (5 + _classes(layer))
     rows, columns = np.mgrid[: x.height, : x.width]
     cells = np.repeat(np.stack([columns, rows], -1).reshape(-1, 2), anchors, axis=0)[None]
     centre = maker.add("Add", centre, maker.constant(cells.astype(np.float32)))
     centre = maker.add("Div", centre, maker.constant(np.array([x.width, x.height], np.float32)))
-    sure, classes = _parts(maker, rest, [1, _classes(layer)])
+    sure, classes = parts_of(maker, rest, [1, _classes(layer)])
     return str(maker.add("Concat", centre, size, sure, maker.add("Mul", sure, classes), axis=-1))

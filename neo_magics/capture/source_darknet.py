@@ -14,7 +14,7 @@ import numpy as np
 
 from neo_magics.capture.darknet import SUFFIXES
 from neo_magics.capture.darknet_cfg import Section
-from neo_magics.capture.darknet_graph import INPUT, Network
+from neo_magics.capture.darknet_graph import INPUT, Network, default_activation
 from neo_magics.capture.pairs import pair_in
 from neo_magics.capture.request import TensorInfo
 from neo_magics.capture.source_proto import ProtoSource
@@ -106,6 +106,7 @@ class OpencvDarknet(_Darknet):
 
 def _is_beyond_opencv(layer: Section) -> bool:
     beyond: dict[str, Callable[[], Any]] = {
+        **dict.fromkeys(("gaussian_yolo", "detection", "local"), lambda: True),
         "shortcut": lambda: len(layer.several("from")) > 1,
         "conv": lambda: layer.whole("dilation", 1) != 1 or {"stride_x", "stride_y"} & set(layer.options),
         "conn": lambda: layer.whole("batch_normalize", 0),
@@ -114,7 +115,8 @@ def _is_beyond_opencv(layer: Section) -> bool:
         "yolo": lambda: not layer.several("mask"),
     }
     found = any(test() for kind, test in beyond.items() if layer.kind.startswith(kind))
-    return found or layer.options.get("activation") in ("elu", "selu", "relu6")
+    unsaid = default_activation(layer) != "linear" and "activation" not in layer.options
+    return found or unsaid or layer.options.get("activation") in ("elu", "selu", "relu6")
 
 
 def _with_sizes(text: str, height: int, width: int) -> str:

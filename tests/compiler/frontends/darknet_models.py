@@ -64,6 +64,7 @@ def files(folder: Path, text: str) -> Path:
 
 def write(folder: Path, text: str, values: np.ndarray) -> Path:
     """The pair of files."""
+    folder.mkdir(exist_ok=True)
     (folder / "net.cfg").write_text(text)
     head = np.int32([0, 2, 0]).tobytes() + bytes(8)
     (folder / "net.weights").write_bytes(head + values.astype("<f4").tobytes())

@@ -10,8 +10,17 @@ import pytest
 from neo_magics.capture import capture
 from neo_magics.capture.source_darknet import OpencvDarknet, OrtDarknet, open_model
 from neo_magics.errors import CaptureError, InputError, UnsupportedOperatorsError
-from tests.compiler.frontends.darknet_models import CLASSIFIER, HEAD, YOLO_V2, YOLO_V3, conv, files, write
-from tests.compiler.frontends.oracle import agrees, imported
+from tests.compiler.frontends.darknet_models import (
+    ANCHORS,
+    CLASSIFIER,
+    HEAD,
+    YOLO_V2,
+    YOLO_V3,
+    conv,
+    files,
+    write,
+)
+from tests.compiler.frontends.oracle import agrees, imported, run
 
 IMAGE = np.random.default_rng(3).random((1, 3, 32, 64)).astype("float32")
 
@@ -73,6 +82,80 @@ def test_a_free_batch_and_another_size(tmp_path: Path) -> None:
     assert result.inputs[0].shape == ("batch", 3, 32, 32)
 
 
+class TestOtherHeads:
+    """OpenCV has none of them: NumPy is the oracle, after Darknet's formulas."""
+
+    def test_gaussian_heads(self, tmp_path: Path) -> None:
+        layers = conv(4, stride=2) + conv(22, 1, norm=0, activation="linear")
+        head = f"[Gaussian_yolo]\nmask=1,3\nanchors={ANCHORS}\nclasses=2\nnum=6\nscale_x_y=1.2\n"
+        raw = outputs(files(tmp_path / "raw", HEAD + layers))  # [1, 2 · 11, 16, 32]
+        rows = raw.reshape(2, 11, 16, 32).transpose(2, 3, 0, 1)
+        place = 1.2 * logistic(rows[..., [0, 2]]) - 0.1 + np.stack(np.mgrid[:16, :32][::-1], -1)[:, :, None]
+        size = np.exp(rows[..., [4, 6]]) * np.array([[23, 27], [8, 9]]) / [64, 32]
+        sure, kinds = logistic(rows[..., 8:9]), logistic(rows[..., 9:])
+        certain = 1 - logistic(rows[..., 1:8:2]).mean(-1, keepdims=True)
+        expected = np.concatenate([place / [32, 16], size, sure, sure * kinds * certain], -1)
+        got = outputs(files(tmp_path / "net", HEAD + layers + head))
+        np.testing.assert_allclose(got, expected.reshape(1, -1, 7), atol=1e-5, rtol=1e-4)
+
+    def test_the_first_version(self, tmp_path: Path) -> None:
+        side, count, classes = 3, 2, 4
+        layers = conv(2, stride=2) + f"[connected]\noutput={side**2 * (5 * count + classes)}\n"
+        layers += "activation=linear\n"
+        head = f"[detection]\nside={side}\nnum={count}\nclasses={classes}\ncoords=4\nsqrt=1\nsoftmax=0\n"
+        raw = outputs(files(tmp_path / "raw", HEAD + layers)).ravel()
+        kinds, sure, boxes = np.split(raw, [side**2 * classes, side**2 * (classes + count)])
+        expected = []
+        for cell in range(side**2):
+            for number in range(count):
+                x, y, wide, high = boxes.reshape(side**2, count, 4)[cell, number]
+                confidence = sure.reshape(side**2, count)[cell, number]
+                box = [(x + cell % side) / side, (y + cell // side) / side, wide**2, high**2, confidence]
+                expected.append([*box, *(confidence * kinds.reshape(side**2, classes)[cell])])
+        got = outputs(files(tmp_path / "net", HEAD + layers + head))
+        np.testing.assert_allclose(got[0], expected, atol=1e-5, rtol=1e-4)
+
+    def test_a_grid_that_does_not_fit(self, tmp_path: Path) -> None:
+        write(tmp_path, HEAD + "[detection]\nside=2\nnum=1\nclasses=2\ncoords=4\n", np.zeros(0))
+        with pytest.raises(
+            InputError, match="detection_0 needs coords=4 and 28 numbers; the layer before it"
+        ):
+            imported(tmp_path, "DARKNET")
+
+    @pytest.mark.parametrize(("pad", "stride"), [(1, 1), (0, 2)])
+    def test_local_layers(self, tmp_path: Path, pad: int, stride: int) -> None:
+        text = f"[local]\nfilters=5\nsize=3\nstride={stride}\npad={pad}\nactivation=leaky\n"
+        path = files(tmp_path / "net", HEAD + text)
+        found = outputs(path)
+        values = np.frombuffer((tmp_path / "net" / "net.weights").read_bytes()[20:], "<f4")
+        _batch, filters, height, width = found.shape
+        bias = values[: found.size].reshape(filters, height, width)
+        weights = values[found.size :].reshape(height, width, filters, 3, 3, 3)
+        image = np.pad(IMAGE[0], ((0, 0), (pad, pad), (pad, pad)))
+        expected = bias.copy()
+        for row, column in np.ndindex(height, width):
+            window = image[:, row * stride : row * stride + 3, column * stride : column * stride + 3]
+            expected[:, row, column] += np.einsum("fcij,cij->f", weights[row, column], window)
+        np.testing.assert_allclose(found[0], np.where(expected > 0, expected, expected * 0.1), atol=1e-5)
+
+    def test_an_activation_that_is_not_said(self, tmp_path: Path) -> None:
+        """Darknet's own default, which OpenCV does not have."""
+        text = "[convolutional]\nfilters=4\nsize=1\nactivation=linear\n"
+        linear = outputs(files(tmp_path / "a", HEAD + text))
+        got = outputs(files(tmp_path / "b", HEAD + text.replace("activation=linear\n", "")))
+        np.testing.assert_allclose(got, logistic(linear), atol=1e-6)
+
+
+def logistic(x: np.ndarray) -> np.ndarray:
+    return np.asarray(1 / (1 + np.exp(-x)))
+
+
+def outputs(path: Path) -> np.ndarray:
+    """The first output for the image, compiled; it agrees with what the job is held to."""
+    model = agrees(path, IMAGE, tolerance=2e-4)
+    return next(iter(run(model, {"data": IMAGE}).values()))
+
+
 class TestBadInput:
     @pytest.mark.parametrize(
         ("layer", "what"),
@@ -80,7 +163,8 @@ class TestBadInput:
             ("[maxpool]\nsize=2\nmaxpool_depth=1\n", "maxpool with maxpool_depth"),
             ("[maxpool]\nsize=2\nstride=2\nstride_x=3\n", "maxpool with stride_x"),
             ("[shortcut]\nfrom=-1\nalpha=0.5\n", "shortcut with alpha"),
-            ("[detection]\nclasses=2\n", "detection"),
+            ("[crop]\ncrop_width=8\n", "crop"),
+            ("[gaussian_yolo]\nyolo_point=left_top\n", "gaussian_yolo with yolo_point"),
             ("[crnn]\nhidden_filters=2\n", "crnn"),
         ],
     )
