@@ -40,10 +40,10 @@ def cell_boxes(maker: GraphMaker, layer: Section, x: Value) -> str:
     """YOLOv1: a grid of `side` cells, each with its classes and `num` boxes; one kind after the other."""
     side, count, classes = layer.whole("side", 7), layer.whole("num", 1), layer.whole("classes", 1)
     cells, given = side * side, x.channels * x.height * x.width
-    if layer.whole("coords", 1) != 4 or given != cells * (5 * count + classes):
+    needed = cells * (5 * count + classes)
+    if layer.whole("coords", 1) != 4 or given != needed:
         raise InputError(
-            f"Layer {layer.name} needs coords=4 and {cells * (5 * count + classes)} numbers; the layer before "
-            f"it gives {given}.",
+            f"Layer {layer.name} needs coords=4 and {needed} numbers; the layer before it gives {given}.",
             hint="They are side · side · (5 · num + classes); correct the .cfg.",
         )
     flat = maker.add("Flatten", x.name)
