@@ -21,6 +21,7 @@ from neo_magics.compiler.passes.fuse_depthwise import FuseDepthwise
 from neo_magics.compiler.passes.fuse_scale import FuseScale
 from neo_magics.compiler.passes.join_in_place import JoinInPlace
 from neo_magics.compiler.passes.keep_indices_inside import KeepIndicesInside
+from neo_magics.compiler.passes.keep_joins_apart import KeepJoinsApart
 from neo_magics.compiler.passes.keep_sizes_apart import KeepSizesApart
 from neo_magics.compiler.passes.lift_constants import LiftConstants
 from neo_magics.compiler.passes.lower_norms import LowerNorms
@@ -128,6 +129,7 @@ def kernel_passes(target: CpuTarget, observe: Callable[[KernelReport], None]) ->
         relax.transform.BundleModelParams("params"),
         relax.transform.AnnotateTIROpPattern(),
         KeepSizesApart(),
+        KeepJoinsApart(target.machine),
         relax.transform.FuseOps(),
         relax.transform.FuseTIR(),
         relax.transform.DeadCodeElimination(["main"]),

@@ -151,6 +151,12 @@ def _untuned() -> list[Case]:
         Case("new-samples", UNTUNED, _build("untuned_axes", "Samples"), partial(_rows, 1, 1, 16000)),
         Case("new-conformer", UNTUNED, _build("untuned_axes", "conformer"), partial(_rows, 1, 98, 144)),
         Case("new-tokenhead", UNTUNED, _build("untuned_axes", "TokenHead"), partial(_image, 1, 256)),
+        Case("new-modulated", UNTUNED, _build("untuned_weights", "Modulated"), partial(_rows, 1, 64, 16, 16)),
+        Case("new-tracker", UNTUNED, _build("untuned_weights", "Tracker"), partial(_image, 1, 128)),
+        Case("new-translator", UNTUNED, _build("untuned_weights", "Translator"), partial(_rows, 2, 70, 128)),
+        Case("new-enlarger", UNTUNED, _build("untuned_weights", "enlarger"), partial(_image, 1, 112)),
+        Case("new-boxes", UNTUNED, _build("untuned_weights", "Boxes"), partial(_rows, 1, 128, 40, 40)),
+        Case("new-half", UNTUNED, _build("untuned_weights", "Half"), partial(_image, 1, 96)),
     ]
 
 
