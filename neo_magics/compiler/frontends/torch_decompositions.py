@@ -82,7 +82,8 @@ def _extreme_dim(value: str, place: str) -> Callable[..., Any]:
 
         if x.dim() == 0:
             return x.clone(), x.new_zeros((), dtype=torch.int64)
-        return getattr(x, value)(dim, keepdim), getattr(x, place)(dim, keepdim)
+        numbers = x.to(torch.uint8) if x.dtype == torch.bool else x
+        return getattr(x, value)(dim, keepdim), getattr(numbers, place)(dim, keepdim)
 
     return found
 

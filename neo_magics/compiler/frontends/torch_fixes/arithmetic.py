@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from tvm import relax
 
 
@@ -95,6 +96,13 @@ def divided(node: Any, importer: Any) -> Any:
     return emit(relax.op.trunc(quotient)) if mode == "trunc" and dtype.startswith("float") else quotient
 
 
+def negative(node: Any, importer: Any) -> Any:
+    """aten.neg. TVM: multiplies by -1, which unsigned numbers do not have."""
+    emit, x = importer.block_builder.emit, importer.env[node.args[0]]
+    dtype = str(x.ty.dtype)
+    return emit(relax.op.subtract(relax.const(0, dtype), x) if "uint" in dtype else relax.op.negative(x))
+
+
 def cumulative_sum(node: Any, importer: Any) -> Any:
     """aten.cumsum in PyTorch's result dtype. TVM: the sum of booleans stays boolean."""
     x, axis = importer.env[node.args[0]], node.args[1]
@@ -112,7 +120,9 @@ def cast_to(emit: Callable[[Any], Any], value: Any, dtype: str) -> Any:
 
 def _constant(emit: Callable[[Any], Any], value: Any, dtype: str) -> Any:
     if isinstance(value, int | float | bool):
-        return relax.const(value, dtype)
+        # PyTorch takes the lowest bits of a number that the dtype does not hold: of bytes, -1 is 255.
+        wraps = isinstance(value, int) and "int" in dtype
+        return relax.const(np.array(value, "int64").astype(dtype) if wraps else value, dtype)
     tensor = emit(relax.op.shape_to_tensor(relax.ShapeExpr([value])))  # a size that is not known yet
     return emit(relax.op.astype(emit(relax.op.squeeze(tensor, [0])), dtype))
 
@@ -138,12 +148,19 @@ _COMPARISONS = {
     "gt": relax.op.greater,
     "ge": relax.op.greater_equal,
 }
+_SHIFTS = {"__lshift__": relax.op.left_shift, "__rshift__": relax.op.right_shift}
+_BITWISE_SHIFTS = {"left_shift": relax.op.left_shift, "right_shift": relax.op.right_shift}
 CONVERTERS = {
     **{f"{n}.{kind}": promoted(op) for n, op in _ARITHMETIC.items() for kind in ("Tensor", "Scalar")},
     **{f"{n}.{kind}": compared(op) for n, op in _COMPARISONS.items() for kind in ("Tensor", "Scalar")},
     "div.Tensor_mode": divided,
     "div.Scalar_mode": divided,
-    "__lshift__.Scalar": promoted(relax.op.left_shift),
-    "__rshift__.Scalar": promoted(relax.op.right_shift),
+    **{f"{n}.{kind}": promoted(op) for n, op in _SHIFTS.items() for kind in ("Tensor", "Scalar")},
+    **{
+        f"bitwise_{n}.{kind}": promoted(op)
+        for n, op in _BITWISE_SHIFTS.items()
+        for kind in ("Tensor", "Tensor_Scalar", "Scalar_Tensor")
+    },
+    "neg.default": negative,
     "cumsum.default": cumulative_sum,
 }

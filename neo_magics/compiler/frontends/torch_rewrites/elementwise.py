@@ -30,6 +30,8 @@ def _copysign(x: Any, y: Any) -> Any:
     """`x` with the sign of `y`; that of -0 and of NaN is taken for plus."""
     import torch
 
+    common = torch.result_type(x, y)
+    x = x.to(common if common.is_floating_point else torch.get_default_dtype())
     return torch.where(y < 0, -x.abs(), x.abs())
 
 

@@ -7,11 +7,15 @@ from typing import Any
 
 
 def rewrites() -> dict[Any, Callable[..., Any]]:
-    """median and nanmedian with and without an axis, kthvalue, the stable sort."""
+    """median and nanmedian with and without an axis, kthvalue, the stable sort; orders of narrow numbers."""
     import torch
 
     aten = torch.ops.aten
     return {
+        aten.amax.default: lambda x, dim=(), keepdim=False: _of_truths(x, "amax", dim, keepdim),
+        aten.amin.default: lambda x, dim=(), keepdim=False: _of_truths(x, "amin", dim, keepdim),
+        aten.sort.default: _sort,
+        aten.topk.default: _topk,
         aten.median.default: lambda x: _median(x.reshape(-1), 0)[0],
         aten.median.dim: _median,
         aten.nanmedian.default: lambda x: _nanmedian(x.reshape(-1), 0)[0],
@@ -26,6 +30,40 @@ def _stable_sort(x: Any, *, stable: Any = None, dim: int = -1, descending: bool 
     import torch
 
     return torch.ops.aten.sort.default(x, dim, descending)
+
+
+def _sort(x: Any, dim: int = -1, descending: bool = False) -> Any:
+    """TVM: sorts no numbers of 8 and 16 bits, and says so when the model runs."""
+    import torch
+
+    if x.dtype not in _narrow():
+        return NotImplemented
+    values, positions = torch.ops.aten.sort.default(x.to(torch.int32), dim, descending)
+    return values.to(x.dtype), positions
+
+
+def _topk(x: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Any:
+    import torch
+
+    if x.dtype not in _narrow():
+        return NotImplemented
+    values, positions = torch.ops.aten.topk.default(x.to(torch.int32), k, dim, largest, sorted)
+    return values.to(x.dtype), positions
+
+
+def _of_truths(x: Any, kind: str, dim: Any, keepdim: bool) -> Any:
+    """TVM: knows no largest truth."""
+    import torch
+
+    if x.dtype != torch.bool:
+        return NotImplemented
+    return getattr(x.to(torch.uint8), kind)(dim, keepdim).to(torch.bool)
+
+
+def _narrow() -> tuple[Any, ...]:
+    import torch
+
+    return (torch.bool, torch.int8, torch.uint8, torch.int16)
 
 
 def _median(x: Any, dim: int, keepdim: bool = False) -> Any:
