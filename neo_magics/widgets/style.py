@@ -114,7 +114,8 @@ font-variant-numeric:tabular-nums;vertical-align:top;white-space:nowrap}}
 .{CLASS} th{{font-weight:600}}
 .{CLASS} tbody th{{font-weight:400;text-align:left!important;white-space:normal}}
 .{CLASS} td.neo-short{{white-space:nowrap}}
-.{CLASS} td.neo-text:last-child,.{CLASS} td.neo-text:not(.neo-short){{min-width:150px;overflow-wrap:anywhere}}
+.{CLASS} td.neo-text:last-child,.{CLASS} td.neo-text:first-child:not(.neo-short){{
+min-width:150px;overflow-wrap:anywhere}}
 .{CLASS} .neo-job{{border-top:1px solid var(--neo-line);margin-top:8px;padding-top:8px}}
 .{CLASS} thead th{{white-space:normal}}
 .{CLASS} table+.neo-muted,.{CLASS} .neo-scroll+.neo-muted{{margin-top:6px}}
@@ -138,6 +139,7 @@ border-bottom:1px solid var(--neo-line)}}
 .{CLASS} .neo-scroll,.{CLASS} .neo-copy{{overflow:visible;max-height:none;height:auto}}
 .{CLASS} td,.{CLASS} th{{white-space:normal;padding-right:6px}}
 .{CLASS} td.neo-text:last-child{{min-width:0;overflow-wrap:anywhere;padding-right:0}}
+.{CLASS} td.neo-text:first-child:not(.neo-short){{min-width:0}}
 .neo-copies .{CLASS} .neo-button[hidden],body:not(.neo-copies) .{CLASS} .neo-hint[hidden]{{display:none}}}}
 </style>"""
 
