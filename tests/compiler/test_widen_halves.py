@@ -49,6 +49,7 @@ def test_a_network(dtype: str) -> None:
     names = " ".join(var.name_hint for var in lowered.get_global_vars())
     assert not refused
     assert all(kernel in names for kernel in ("conv2d", "packed_matmul"))
+    assert "conv2d_add_relu" in names  # the batch norm is folded: no cast stands between
     scores, classes, mixed = run(source, [x.numpy().astype(NUMPY[dtype])], x86_target())
     assert [str(array.dtype) for array in (scores, classes, mixed)] == [dtype, "int64", "float32"]
     np.testing.assert_allclose(scores.astype("f4"), expected[0], atol=CLOSE[dtype] * 3)

@@ -6,6 +6,7 @@ rounded between operators, so results are nearer to those of float32 than the fr
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import tvm
@@ -52,6 +53,8 @@ class _Widener(PyExprMutator):  # type: ignore[misc]
             operands = [self._as_before(old, new) for old, new in zip(call.args, operands, strict=True)]
             return tvm.ir.Call(call.op, operands, call.attrs, call.ty_args)
         operands = [self._widened(operand) for operand in operands]
+        if _casts_nothing(call, operands) and not call.same_as(self._result):
+            return operands[0]
         made = self.builder_.normalize(tvm.ir.Call(call.op, operands, _wide_attrs(call.attrs), call.ty_args))
         is_inner = _dtype(call) in HALVES and not call.same_as(self._result)
         wanted = WIDE if is_inner else _dtype(call)
@@ -80,6 +83,12 @@ def _is_narrow(function: Any) -> bool:
     values = [binding.value for block in function.body.blocks for binding in block.bindings]
     operands = [operand for value in values for operand in getattr(value, "args", [])]
     return any(_dtype(value) in HALVES for value in (*function.params, *values, *operands))
+
+
+def _casts_nothing(call: Any, operands: Sequence[Any]) -> bool:
+    """Whether a cast to a float meets one that is wide already: it would stand between a norm and a product."""
+    is_cast = calls.name_of(call) == "relax.astype" and str(call.attrs.dtype) in (*HALVES, WIDE)
+    return is_cast and _dtype(operands[0]) == WIDE
 
 
 def _dtype(value: Any) -> str:
