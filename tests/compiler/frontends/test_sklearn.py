@@ -133,6 +133,24 @@ def test_votes_that_were_boosted(load: Any) -> None:
     agrees(ensemble.AdaBoostClassifier(n_estimators=4, random_state=0).fit(x, y), x, tolerance=CLOSE)
 
 
+@pytest.mark.parametrize(
+    "model",
+    [
+        ensemble.AdaBoostRegressor(n_estimators=7, random_state=0),
+        pytest.param(
+            ensemble.AdaBoostRegressor(
+                linear_model.Ridge(), n_estimators=4, loss="exponential", random_state=0
+            ),
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(ensemble.AdaBoostRegressor(n_estimators=1), marks=pytest.mark.slow),
+    ],
+    ids=["trees", "lines", "one"],
+)
+def test_a_median_of_weighted_predictions(model: Any) -> None:
+    agrees(model.fit(X, Y), X, tolerance=CLOSE)
+
+
 def test_what_predicts_at_the_end_transforms_before_it(tmp_path: Path) -> None:
     lines = linear_model.Ridge()
     for part in (cluster.KMeans(3, random_state=0), feature_selection.RFE(lines, n_features_to_select=4)):

@@ -144,6 +144,20 @@ def boost_by_votes(graph: Graph, model: Any, x: Any) -> Classes:
     return Classes(positive_place(graph, score), two_columns(graph, graph.emit(relax.op.sigmoid(score))))
 
 
+def weighted_median(graph: Graph, model: Any, x: Any) -> Any:
+    """AdaBoostRegressor: the first of the sorted predictions at which half of all weights are reached."""
+    parts = [graph.cast(_convert(graph, part, x), WIDE) for part in model.estimators_]
+    found = graph.emit(relax.op.concat(parts, 1)) if len(parts) > 1 else parts[0]
+    order = graph.emit(relax.op.argsort(found, 1, dtype="int64"))
+    weights = graph.const(model.estimator_weights_[: len(parts)], WIDE)
+    reached = graph.emit(relax.op.cumsum(graph.emit(relax.op.take(weights, order, 0)), 1))
+    half = graph.emit(relax.op.multiply(graph.columns(reached, len(parts) - 1, len(parts)), graph.const(0.5)))
+    above = graph.cast(graph.emit(relax.op.greater_equal(reached, half)), "int64")
+    place = graph.emit(relax.op.argmax(above, 1, keepdims=True))
+    chosen = graph.emit(relax.op.gather_elements(order, place, 1))
+    return graph.emit(relax.op.gather_elements(found, chosen, 1))
+
+
 def one_against_rest(graph: Graph, model: Any, x: Any) -> Classes:
     """OneVsRestClassifier over estimators with probabilities."""
     parts = [graph.columns(_convert(graph, part, x).probability, 1, 2) for part in model.estimators_]
@@ -183,6 +197,7 @@ CONVERTERS: dict[str, Any] = {
     "StackingClassifier": stack,
     "StackingRegressor": stack,
     "AdaBoostClassifier": boost_by_votes,
+    "AdaBoostRegressor": weighted_median,
     "OneVsRestClassifier": one_against_rest,
 }
 PARTS: dict[str, Any] = {
@@ -194,6 +209,7 @@ PARTS: dict[str, Any] = {
             "BaggingRegressor",
             "BaggingClassifier",
             "AdaBoostClassifier",
+            "AdaBoostRegressor",
             "OneVsRestClassifier",
         ),
         numbered_parts,
