@@ -86,7 +86,7 @@ def _is_narrow(function: Any) -> bool:
 
 
 def _casts_nothing(call: Any, operands: Sequence[Any]) -> bool:
-    """Whether a cast to a float meets one that is wide already: it would stand between a norm and a product."""
+    """Whether a cast to a float meets one that is wide: it would stand between a norm and a product."""
     is_cast = calls.name_of(call) == "relax.astype" and str(call.attrs.dtype) in (*HALVES, WIDE)
     return is_cast and _dtype(operands[0]) == WIDE
 
