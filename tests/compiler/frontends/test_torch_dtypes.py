@@ -17,6 +17,10 @@ CASES: dict[str, tuple[Function, torch.Tensor]] = {
     # TVM: numbers that the dtype does not hold are refused; PyTorch takes their lowest bits.
     "compared": (lambda x: (x > -1, x < -2, x == -1, x >= 300), BYTES),
     "reckoned": (lambda x: (x % -2, x // -2, x + (-1), x * -3, x - 300), BYTES),
+    "filled": (
+        lambda x: (x.masked_fill(x > 3, -1), torch.full((2,), -1, dtype=torch.uint8), torch.full_like(x, 7)),
+        BYTES,
+    ),
     "signed": (lambda x: (x > 200, x + 200, x * 300), SIGNED),
     # TVM: multiplies by -1, which unsigned numbers do not have.
     "negated": (lambda x: (-x, x.neg().float() / 2), BYTES),

@@ -109,13 +109,21 @@ def scatter_reduce(node: Any, importer: Any) -> Any:
 
 
 def full(node: Any, importer: Any) -> Any:
-    """aten.full. TVM: fails for infinity, of which masks are made."""
+    """aten.full. TVM: fails for infinity, of which masks are made, and for what the dtype does not hold."""
     value = node.args[1]
-    if not isinstance(value, float) or math.isfinite(value):
-        return importer._full(node)
     dtype = importer._convert_data_type(node.meta["val"].dtype)
+    special = not math.isfinite(value) if isinstance(value, float) else "uint" in dtype
+    if not special or not isinstance(value, int | float):
+        return importer._full(node)
+    emit = importer.block_builder.emit
     shape = relax.ShapeExpr(importer.retrieve_args(node)[0])
-    return importer.block_builder.emit(relax.op.broadcast_to(relax.const(value, dtype), shape))
+    return emit(relax.op.broadcast_to(cast_to(emit, value, dtype), shape))
+
+
+def scalar(node: Any, importer: Any) -> Any:
+    """aten.scalar_tensor. TVM: fails for a number that the dtype does not hold."""
+    dtype = importer._convert_data_type(node.meta["val"].dtype)
+    return cast_to(importer.block_builder.emit, importer._retrieve_args(node.args[0]), dtype)
 
 
 def dropout(node: Any, importer: Any) -> Any:
@@ -139,6 +147,7 @@ _OF_FLOATS = (
 CONVERTERS = {
     **{f"{name}.default": of_floats(getattr(relax.op, name)) for name in _OF_FLOATS},
     "full.default": full,
+    "scalar_tensor.default": scalar,
     "dropout.default": dropout,
     "native_dropout.default": native_dropout,
     "elu.default": elu,
