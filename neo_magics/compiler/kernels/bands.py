@@ -64,5 +64,10 @@ class Bands:
         band[channel[:, None], begin[:, None] + np.arange(inner)] = weight
         return band
 
+    def own(self, block: Any, channel: Any, place: Any, smaller: Any) -> Any:
+        """Which channel of its own group a result's `channel` finds at `place` of what its block reads."""
+        first = self.start(block, smaller) * self.lanes[0]
+        return place + first - channel // self.widths[1] * self.widths[0]
+
     def _first(self, block: Any) -> Any:
         return block * self.lanes[1] // self.widths[1] * self.widths[0] // self.lanes[0]

@@ -34,8 +34,7 @@ def arrange_weights(weight: Any, *, shape: Sequence[int], bands: Bands | None = 
         block, in_block, y, x, b, v = place[-6:]
         channel, own = block * lanes + v, in_block * in_lanes + b
         if bands is not None:
-            begin = channel // bands.widths[1] * bands.widths[0]
-            own = own - (begin - bands.start(block, tirx.min) * in_lanes)
+            own = bands.own(block, channel, own, tirx.min)
         inside = tirx.all(channel < out, own >= 0, own < inner)
         return tirx.if_then_else(inside, weight[channel, own, y, x], tirx.const(0, weight.dtype))
 

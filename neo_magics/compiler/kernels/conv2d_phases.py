@@ -66,9 +66,8 @@ class Transposed:
         in_lanes, lanes = bands.lanes
 
         def element(a: Any, b: Any, o: Any, i: Any, y: Any, x: Any, u: Any, v: Any) -> Any:
-            channel, own = o * lanes + v, i * in_lanes + u
-            group = channel // outer
-            own = own - (group * inner - bands.start(o, tirx.min) * in_lanes)
+            channel = o * lanes + v
+            group, own = channel // outer, bands.own(o, channel, i * in_lanes + u, tirx.min)
             row, column = self.tap(0, a, y), self.tap(1, b, x)
             inside = tirx.all(
                 channel < bands.channels[1], own >= 0, own < inner, row < self.taps[0], column < self.taps[1]

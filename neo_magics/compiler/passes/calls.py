@@ -110,6 +110,15 @@ def integers(operand: Any) -> list[int] | None:
     return [int(value) for value in found]
 
 
+def is_plain_convolution(call: Any, kernel_layout: str, sizes: Sequence[Any]) -> bool:
+    """Whether it is float32, N C H W with weights in `kernel_layout`, and all `sizes` are numbers above 0."""
+    attrs = call.attrs
+    layouts = (attrs.data_layout, attrs.kernel_layout, attrs.out_layout)
+    known = all(isinstance(size, int) and size > 0 for size in sizes)
+    floats = {dtype_of(operand) for operand in call.args} == {"float32"}
+    return known and floats and layouts == ("NCHW", kernel_layout, "NCHW")
+
+
 def batch_norm_of(item: Any, lookup: Callable[[Any], Any]) -> Any | None:
     """The call of batch norm over axis 1 whose normed result the tuple's `item` is; None where it is none."""
     norm: Any = lookup(item.tuple_value) if isinstance(item.tuple_value, relax.Var) else None

@@ -46,15 +46,12 @@ class _Filler(PyExprMutator):  # type: ignore[misc]
 
     def visit_call_(self, call: Any) -> Any:
         call = self.builder_.normalize(self.visit_expr_post_order(call))
-        weight = calls.static_shape(call.args[1]) if _is_plain(call) else None
-        shape = calls.shape_of(call)
-        if (
-            weight is None
-            or shape is None
-            or {calls.dtype_of(operand) for operand in call.args} != {"float32"}
-        ):
+        if not _goes_step_by_step(call):
             return call
-        if not all(isinstance(size, int) and size > 0 for size in (*weight, *shape[1:])):
+        weight, shape = calls.static_shape(call.args[1]), calls.shape_of(call)
+        if weight is None or shape is None:
+            return call
+        if not calls.is_plain_convolution(call, "OIHW", (*weight, *shape[1:])):
             return call
         patch = best_patch(weight, (int(shape[2]), int(shape[3])), self.lanes)
         return call if patch is None else self._patched(call, patch)
@@ -112,10 +109,9 @@ def moved(weight: Array, patch: Patch) -> Array:
     return wide.reshape(-1, *wide.shape[3:])
 
 
-def _is_plain(call: Any) -> bool:
+def _goes_step_by_step(call: Any) -> bool:
+    """Whether it is a convolution of one group without strides or dilation."""
     if calls.name_of(call) != "relax.nn.conv2d":
         return False
-    attrs = call.attrs
-    layouts = (attrs.data_layout, attrs.kernel_layout, attrs.out_layout)
-    steps = {*calls.numbers(attrs.strides), *calls.numbers(attrs.dilation), int(attrs.groups)}
-    return layouts == ("NCHW", "OIHW", "NCHW") and steps == {1} and len(attrs.padding) == 4
+    steps = {*calls.numbers(call.attrs.strides), *calls.numbers(call.attrs.dilation), int(call.attrs.groups)}
+    return steps == {1} and len(call.attrs.padding) == 4

@@ -29,7 +29,9 @@ def pack_conv2d_transpose(packer: Packer, call: Any) -> Any | None:
     """
     data, operand = call.args
     shape, out, window = calls.shape_of(data), calls.shape_of(call), calls.static_shape(operand)
-    if shape is None or out is None or window is None or not _is_plain(call, (*shape[1:], *out[1:])):
+    if shape is None or out is None or window is None:
+        return None
+    if not calls.is_plain_convolution(call, "IOHW", (*shape[1:], *out[1:])):
         return None
     size, weight, groups = (int(out[2]), int(out[3])), calls.constant(operand), int(call.attrs.groups)
     work, gaps = _work(call, window)
@@ -76,15 +78,6 @@ def _computed(packer: Packer, weight: Any, work: Transposed, bands: Bands) -> An
     if not lanes_are_full(calls.static_shape(weight) or (), shape):
         return None
     return packer.emit(work.computed, weight, shape=shape, bands=bands)
-
-
-def _is_plain(call: Any, sizes: Sequence[Any]) -> bool:
-    """float32, N C H W and I O H W, and every size but the batch is known."""
-    attrs = call.attrs
-    layouts = (attrs.data_layout, attrs.kernel_layout, attrs.out_layout)
-    dtypes = {calls.dtype_of(operand) for operand in call.args}
-    known = all(isinstance(size, int) and size > 0 for size in sizes)
-    return known and layouts == ("NCHW", "IOHW", "NCHW") and dtypes == {"float32"}
 
 
 def _of_one_pixel(packer: Packer, call: Any, weight: Array, size: tuple[int, int]) -> Any:

@@ -129,9 +129,8 @@ class Packer(PyExprMutator):  # type: ignore[misc]
     def _convolution(self, call: Any, *, expands: bool) -> Any | None:
         weight = calls.constant(call.args[1])
         shape = calls.shape_of(call.args[0])
-        if not _is_plain(call, shape):
+        if shape is None or not calls.is_plain_convolution(call, "OIHW", shape[1:]):
             return None
-        assert shape is not None
         window = _window(call.attrs)
         if weight is None:
             return pack_computed(self, call, window)
@@ -155,15 +154,6 @@ class Packer(PyExprMutator):  # type: ignore[misc]
         data = self.pack(value) if way.packs else value
         operands = data, calls.make_constant(way.pack(weight))
         return self.keep(self.emit(way.compute, *operands, fuses=True, name=way.kernel), channels)
-
-
-def _is_plain(call: Any, shape: tuple[Any, ...] | None) -> bool:
-    """float32, N C H W and O I H W, and every size but the batch is known."""
-    attrs = call.attrs
-    layouts = (attrs.data_layout, attrs.kernel_layout, attrs.out_layout)
-    known = shape is not None and all(isinstance(size, int) and size > 0 for size in shape[1:])
-    dtypes = {calls.dtype_of(operand) for operand in call.args}
-    return known and layouts == ("NCHW", "OIHW", "NCHW") and dtypes == {"float32"}
 
 
 def _window(attrs: Any) -> Window:

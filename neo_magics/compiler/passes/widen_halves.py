@@ -53,11 +53,11 @@ class _Widener(PyExprMutator):  # type: ignore[misc]
             operands = [self._as_before(old, new) for old, new in zip(call.args, operands, strict=True)]
             return tvm.ir.Call(call.op, operands, call.attrs, call.ty_args)
         operands = [self._widened(operand) for operand in operands]
-        if _casts_nothing(call, operands) and not call.same_as(self._result):
+        is_inner = not call.same_as(self._result)
+        if is_inner and _casts_nothing(call, operands):
             return operands[0]
         made = self.builder_.normalize(tvm.ir.Call(call.op, operands, _wide_attrs(call.attrs), call.ty_args))
-        is_inner = _dtype(call) in HALVES and not call.same_as(self._result)
-        wanted = WIDE if is_inner else _dtype(call)
+        wanted = WIDE if is_inner and _dtype(call) in HALVES else _dtype(call)
         return made if _dtype(made) == wanted else relax.op.astype(self.builder_.emit(made), wanted)
 
     def _widened(self, value: Any) -> Any:
