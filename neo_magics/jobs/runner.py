@@ -7,6 +7,7 @@ end the runner removes the work folder, writes the job's last status, and starts
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from neo_magics.api.events import NEXT_STEP, LogLine
 from neo_magics.api.states import JobStatus
-from neo_magics.errors import NeoMagicsError, failure_reason
+from neo_magics.errors import NeoMagicsError, ResourceError, failure_reason
 from neo_magics.jobs import endings
 from neo_magics.jobs.journal import Journal
 from neo_magics.jobs.limits import cpu_count, memory_limit
@@ -141,7 +142,8 @@ class Runner:
             if next_step:
                 journal.add(LogLine(NEXT_STEP + next_step))
             status, columns = JobStatus.FAILED, {"failure_reason": reason}
-        patiently(lambda: journal.flush(force=True))
+        self.work.remove()  # where the disk is full, this is the room that the next two need
+        patiently(lambda: _write_last_lines(journal))
         self._finish(store, status, **columns)
 
     def _reason(self, ending: Ending, result: dict[str, Any] | None) -> tuple[str, str]:
@@ -188,6 +190,11 @@ def _open_store(settings: Settings) -> JobStore:
     from neo_magics.jobs.store import JobStore
 
     return patiently(lambda: JobStore(settings.url, busy_seconds=_BUSY_SECONDS))
+
+
+def _write_last_lines(journal: Journal) -> None:
+    with contextlib.suppress(ResourceError):  # the disk is full, and the status needs less room than the log
+        journal.flush(force=True)
 
 
 def _say_go(child: subprocess.Popen[bytes]) -> None:

@@ -4,6 +4,7 @@ request.json   the job's request and name, for the runner and the compile child
 child.json     pid and create time of the compile child, so that an orphan can be found
 result.json    how the compile child ended
 runner.log     what the runner (and what it could not hand on) wrote to standard error
+reserve        room for the result, and for the store's last word, where the disk fills up meanwhile
 tmp/           TMPDIR of the compile child
 source/  out/  the unpacked model, the artifact in the making
 """
@@ -11,16 +12,19 @@ source/  out/  the unpacked model, the artifact in the making
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from neo_magics.errors import DISK_FULL
 from neo_magics.jobs.processes import Identity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _TAIL_BYTES = 4096
+_RESERVE_BYTES = 256 << 10  # a result takes a few kilobytes, a transaction of the store some pages
 
 
 class WorkFolder:
@@ -42,6 +46,7 @@ class WorkFolder:
         shutil.rmtree(self.path, ignore_errors=True)
         self.temporary.mkdir(parents=True, mode=0o700)
         self._write("request.json", {"name": name, "request": dict(request)})
+        self._reserve.write_bytes(os.urandom(_RESERVE_BYTES))  # zeros take no room on some disks
 
     def request(self) -> tuple[str, dict[str, Any]]:
         """The job's name and its Create request."""
@@ -56,8 +61,19 @@ class WorkFolder:
         body = self._read("child.json")
         return Identity(body["pid"], body["started"]) if body else None
 
+    @property
+    def _reserve(self) -> Path:
+        return self.path / "reserve"
+
     def write_result(self, result: Mapping[str, Any]) -> None:
-        self._write("result.json", result)
+        """How the child ended. On a full disk it takes the room that was kept for it."""
+        try:
+            self._write("result.json", result)
+        except OSError as error:
+            if error.errno not in DISK_FULL:
+                raise
+            self._reserve.unlink(missing_ok=True)
+            self._write("result.json", result)
 
     def result(self) -> dict[str, Any] | None:
         """What the compile child left; None when it had no time to."""

@@ -54,14 +54,14 @@ class Shop:
         )
         return name
 
-    def end(self, name: str) -> dict[str, Any]:
+    def end(self, name: str, *, within: float = 120) -> dict[str, Any]:
         """Describe's answer once the job has ended."""
 
         def ended() -> dict[str, Any] | None:
             answer: dict[str, Any] = self.backend.sagemaker.describe_compilation_job(CompilationJobName=name)
             return answer if answer["CompilationJobStatus"] in ENDED else None
 
-        return until(ended, within=120)
+        return until(ended, within=within)
 
     def run(self, content: bytes | None = None, **given: Any) -> dict[str, Any]:
         """A whole job for an archive of these bytes."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from neo_magics.capture import capture
 from tests.jobs.models import dense, packed
 from tests.jobs.shop import Shop
+from tests.jobs.yard import until
 
 MB = 1 << 20
 LARGE = {"net.onnx": dense(640, 640)}  # 1.6 MB of weights, which no packing makes smaller
@@ -31,6 +33,17 @@ def small_disk(folder: Path, size: int) -> Iterator[None]:
         yield
     finally:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def fill(folder: Path) -> None:
+    """Write until not a byte more has room."""
+    size = 1 << 16
+    with (folder / "ballast").open("wb", buffering=0) as file:
+        while size:
+            try:
+                file.write(b"x" * size)
+            except OSError:
+                size //= 2
 
 
 @pytest.mark.parametrize(
@@ -87,3 +100,20 @@ def test_a_cache_that_cannot_be_written_costs_only_the_cache(shop: Shop) -> None
         assert any("was not kept in the compile cache" in line for line in log)
         assert list((shop.settings.home / "cache").iterdir()) == []
         assert shop.leftovers() == []
+
+
+def test_the_one_disk_of_everything_fills_up_while_the_job_runs(shop: Shop, tmp_path: Path) -> None:
+    """Neither the child's reason nor the store's last word has room then: it is kept for them."""
+    home = tmp_path / "small"
+    with small_disk(home, 24 * MB):
+        there = Shop(replace(shop.settings, home=home), tmp_path)
+        name = there.create(there.put(packed(LARGE)))
+        until(lambda: "import" in dict(there.stages(name)))
+        fill(home)
+        answer = there.end(name, within=60)  # it was two minutes, on an idle machine
+        assert answer["CompilationJobStatus"] == "FAILED"
+        assert "No space is left on the disk" in answer["FailureReason"]
+        assert there.leftovers() == []
+        (home / "ballast").unlink()
+        assert there.run()["CompilationJobStatus"] == "COMPLETED"
+        there.close()
