@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import shutil
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -52,7 +56,34 @@ def test_what_is_installed_is_small_and_of_this_version():
     entry = BUILT / package["jupyterlab"]["_build"]["load"]
     assert package["version"] == neo_magics.__version__
     assert sum(path.stat().st_size for path in (BUILT / "static").iterdir()) < LIMIT
-    assert entry.is_file()
+    assert list((BUILT / "static").iterdir()) == [entry]  # none of an earlier build
+
+
+@pytest.mark.slow
+def test_a_wheel_of_a_clone_that_was_built_before_holds_one_bundle(tmp_path):
+    clone = tmp_path / "clone"
+    unwanted = shutil.ignore_patterns(".git", "node_modules", "__pycache__", ".*_cache", "screenshots")
+    shutil.copytree(ROOT, clone, ignore=unwanted)
+    older = clone / "labextension" / "built" / "static" / "remoteEntry.0123456789abcdef.js"
+    older.parent.mkdir(parents=True, exist_ok=True)
+    older.write_text("earlier")
+    first = entries(clone, tmp_path / "first")
+    source = clone / "labextension" / "src" / "icon.ts"
+    source.write_text(source.read_text() + "console.debug('later');\n")
+    second = entries(clone, tmp_path / "second")
+    assert len(first) == len(second) == 1
+    assert first != second
+
+
+def entries(clone: Path, folder: Path) -> list[str]:
+    """The bundles in the wheel that pip builds of `clone`."""
+    build = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(folder), str(clone)]
+    subprocess.run(build, check=True, timeout=240, capture_output=True)
+    with zipfile.ZipFile(next(folder.glob("*.whl"))) as wheel:
+        found = [name for name in wheel.namelist() if "/remoteEntry." in name]
+    if not found:
+        pytest.skip("built without the extension: no npm registry within reach")
+    return found
 
 
 @installed

@@ -22,10 +22,14 @@ _CALL = re.compile(
     r"(?P<before>\s*(?:[\w.\[\], ]+=\s*)?)"
     r"(?P<call>get_ipython\(\)\.run_(?:line|cell)_magic\('compile',.*\))\s*"
 )
+# Another magic, such as %time, whose value is that of the %compile it ends with.
+_AROUND = re.compile(r"\s*(?P<call>get_ipython\(\)\.run_(?:line|cell)_magic\('\w+',.*\))\s*")
+_ENDS_WITH_COMPILE = re.compile(r"(?:^|\n)\s*%compile(?:\s[^\n]*)?\s*$")
 
 
 def transform(lines: list[str]) -> list[str]:
-    """Input lines with `await` where it is due, and a semicolon after a %compile that is not assigned.
+    """Input lines with `await` where it is due, and a semicolon after a %compile that is not assigned,
+    also where %time runs it: the panel shows the job already.
 
     None is due where nothing could await: in a def, and in what another magic runs (%time, %%capture).
     """
@@ -33,6 +37,16 @@ def transform(lines: list[str]) -> list[str]:
     if not any(MARK in line for line in awaited) or _can_be_compiled("".join(awaited)):
         return awaited
     return [_transformed(line, may_await=False) for line in lines]
+
+
+def catch_up(shell: InteractiveShell) -> None:
+    """Silence the cell that loads the extension where `transform`, which it was too early for, would have.
+
+    IPython looks for the semicolon in its history.
+    """
+    parsed = shell.history_manager.input_hist_parsed if shell.history_manager else []
+    if parsed and "".join(transform(parsed[-1].splitlines(keepends=True))).rstrip().endswith(";"):
+        parsed[-1] = f"{parsed[-1].rstrip()};\n"
 
 
 def unmarked(line: str) -> tuple[str, bool]:
@@ -79,10 +93,16 @@ def _arguments(call: re.Match[str]) -> list[str]:
     return [ast.literal_eval(argument) for argument in parsed.args[1:]]  # type: ignore[attr-defined]
 
 
+def _shows_again(text: str) -> bool:
+    """Whether another magic runs a %compile last and would show its job beside the panel."""
+    match = _AROUND.fullmatch(text)
+    return bool(match and _ENDS_WITH_COMPILE.search(_arguments(match)[-1]))
+
+
 def _transformed(text: str, *, may_await: bool) -> str:
     match = _CALL.fullmatch(text)
     if match is None:
-        return text
+        return f"{text.rstrip()};\n" if _shows_again(text) else text
     line, *cells = _arguments(match)
     waits = may_await and _is_due(line, *cells)
     cells = ["\n" if cell == "" else cell for cell in cells]  # IPython refuses "", --help or not

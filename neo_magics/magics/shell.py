@@ -145,6 +145,7 @@ class NeoMagics(Magics):
         arguments = {command.name: command.completes for command in COMMANDS}
         self._matcher = matcher(Completer(self.shell.user_ns, self._job_names, arguments))
         self.shell.input_transformers_post += [self._check_syntax, awaiting.transform]
+        awaiting.catch_up(self.shell)
         if getattr(self.shell, "Completer", None) is not None:
             self.shell.Completer.custom_matchers.append(self._matcher)
         register(self.shell)

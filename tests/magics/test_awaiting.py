@@ -35,6 +35,11 @@ from neo_magics.magics.waiting import Filed, wait_for
             "%%compile\nawait f()\n",
             "await get_ipython().run_cell_magic('compile', ' --awaited', 'await f()\\n');\n",
         ),
+        ("%time %compile m\n", "get_ipython().run_line_magic('time', '%compile m');\n"),
+        ("%%time\n1\n%compile m\n", "get_ipython().run_cell_magic('time', '', '1\\n%compile m\\n');\n"),
+        ("%%time\n%compile m\ny\n", "get_ipython().run_cell_magic('time', '', '%compile m\\ny\\n')\n"),
+        ("j = %time %compile m\n", "j = get_ipython().run_line_magic('time', '%compile m')\n"),
+        ("%time %compiler m\n", "get_ipython().run_line_magic('time', '%compiler m')\n"),
         ("%neo jobs\n", "get_ipython().run_line_magic('neo', 'jobs')\n"),
         ("print('get_ipython()')\n", "print('get_ipython()')\n"),
         ("%%compile 'unclosed\nm\n", "get_ipython().run_cell_magic('compile', \"'unclosed\", 'm\\n');\n"),
@@ -123,3 +128,14 @@ def test_wait_waits_also_where_nothing_can_be_awaited(run, waited, around):
     assert result.success, printed
     assert waited == ["net-1"]
     assert "coroutine" not in printed
+
+
+@pytest.mark.parametrize(
+    ("cell", "shows"),
+    [("%compile m", False), ("%time %compile m", False), ("j = %compile m\nj.name", True)],
+)
+def test_the_cell_that_loads_the_extension_shows_a_job_once_too(run, waited, cell, shows):
+    run("%unload_ext neo_magics")
+    result, printed = run(f"m = 1\n%load_ext neo_magics\n{cell}")
+    assert result.success, printed
+    assert ("net-1" in printed) is shows
