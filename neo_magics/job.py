@@ -134,6 +134,8 @@ class Job:
         reason = plain(answer.get("FailureReason") or "no reason was given")
         if status == JobStatus.STOPPED:
             message, hint = f"{self.name} was stopped before it was done.", "Compile again to start over."
+        elif status not in TERMINAL:
+            message, hint = f"{self.name} has not ended yet, it is {status}.", "job.wait() waits for its end."
         else:
             message, hint = f"{self.name} is {status}: {reason}", f"The log: %neo logs {self.name}"
         raise JobFailedError(

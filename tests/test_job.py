@@ -46,6 +46,13 @@ def test_wait_raises_the_reason_and_the_stage(stage):
     assert "%neo logs" in caught.value.hint
 
 
+def test_what_a_job_makes_is_not_there_while_it_runs(stage):
+    job = stage.create("net")
+    stage.move(job, S.INPROGRESS)
+    with pytest.raises(JobFailedError, match=r"^net has not ended yet, it is INPROGRESS. job.wait\(\) waits"):
+        job.load()
+
+
 def test_wait_for_a_stopped_job(stage):
     job = stage.create()
     stage.move(job, S.STOPPED)

@@ -16,7 +16,7 @@ from neo_magics.magics.awaiting import unmarked
 from neo_magics.magics.expressions import resolve
 from neo_magics.magics.models import choose, defined, is_model
 from neo_magics.magics.options import compile_parser, did_you_mean
-from neo_magics.magics.panels import linger
+from neo_magics.magics.panels import is_executed
 from neo_magics.magics.placeholders import filled
 from neo_magics.magics.waiting import Filed, block_for, wait_for
 from neo_magics.magics.words import split
@@ -78,19 +78,18 @@ class CompileMagic:
 
     def _end(self, filed: Filed, args: argparse.Namespace) -> Any:
         """What follows the filing where nothing is awaited."""
-        if args.wait:
-            return block_for(filed, self._owner)
-        linger(self._owner, filed.panel)
-        return filed.value
+        return block_for(filed, self._owner) if self._waits(args) else filed.value
+
+    def _waits(self, args: argparse.Namespace) -> bool:
+        """Whether the cell ends with its jobs: a program that executes the notebook sees no later end."""
+        return args.wait or is_executed(self._owner)
 
     async def _run_async(self, code: cells.CellCode, args: argparse.Namespace) -> None:
         before = dict(self._shell.user_ns)
         last = await cells.run_async(self._shell, code)
         filed = self._file(self._chosen(last, before, args), args)
-        if args.wait:
+        if self._waits(args):
             await wait_for(filed, self._owner)
-        else:
-            linger(self._owner, filed.panel)
 
     def _check(self, args: argparse.Namespace) -> None:
         from neo_magics.compilation import Target

@@ -56,8 +56,7 @@ def linger(owner: NeoMagics, panel: JobPanel | GroupPanel) -> None:
     if not is_executed(owner):
         return
     try:
-        while not panel.frozen.wait(1.0) and owner.refresher.running:
-            pass  # a panel that broke is refreshed no more
+        panel.frozen.wait()
     except KeyboardInterrupt as interrupt:
         raise StoppedWaiting(panel.subject) from interrupt
 

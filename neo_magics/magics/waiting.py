@@ -38,7 +38,7 @@ async def wait_for(filed: Filed, owner: NeoMagics) -> Any:
     """
     if not hasattr(owner.shell, "kernel"):
         return block_for(filed, owner)  # a terminal's Ctrl-C must land here, not in the event loop
-    owner.refresher.add_once(filed.panel)
+    _follow(filed, owner)
     try:
         while not filed.panel.frozen.is_set():
             await asyncio.sleep(0.1)  # clicks are handled meanwhile
@@ -49,13 +49,19 @@ async def wait_for(filed: Filed, owner: NeoMagics) -> Any:
 
 def block_for(filed: Filed, owner: NeoMagics) -> Any:
     """As `wait_for` where nothing awaits: the kernel hears no clicks meanwhile."""
-    owner.refresher.add_once(filed.panel)
+    _follow(filed, owner)
     try:
         while not filed.panel.frozen.is_set():
             time.sleep(0.1)
     except KeyboardInterrupt as interrupt:
         raise _stopped(filed) from interrupt
     return _done(filed)
+
+
+def _follow(filed: Filed, owner: NeoMagics) -> None:
+    """Refresh the panel until it is frozen: a terminal's does not do so by itself."""
+    if not filed.panel.frozen.is_set():
+        owner.refresher.add_once(filed.panel)
 
 
 def _stopped(filed: Filed) -> StoppedWaiting:

@@ -23,7 +23,7 @@ class Panel(ABC):
     """Follows something on a surface. `refresh` is called by the one timer and never blocks long."""
 
     def __init__(self, subject: str, place: Freezes) -> None:
-        """`subject`: what is followed, by name."""
+        """`subject`: what is followed, by name. `frozen` is set once nothing more will be shown."""
         self.frozen = threading.Event()
         self.subject = subject
         self._place = place
@@ -31,6 +31,13 @@ class Panel(ABC):
 
     def refresh(self) -> bool:
         """Look and show what is new; False once the panel is frozen."""
+        try:
+            return self._refresh()
+        except BaseException:
+            self.frozen.set()  # it is refreshed no more, and a cell may be waiting for it
+            raise
+
+    def _refresh(self) -> bool:
         try:
             self._look()
         except NeoMagicsError as error:

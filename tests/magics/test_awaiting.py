@@ -10,6 +10,8 @@ from neo_magics.job import StoppedWaiting
 from neo_magics.magics.compile_magic import CompileMagic
 from neo_magics.magics.panels import is_live, linger
 from neo_magics.magics.waiting import Filed, wait_for
+from neo_magics.widgets.panel import Panel
+from neo_magics.widgets.refresher import Refresher
 
 
 @pytest.mark.parametrize(
@@ -73,12 +75,23 @@ def test_in_a_terminal_ctrl_c_lands_in_the_waiting_and_says_how_to_come_back():
         signal.signal(signal.SIGALRM, before)
 
 
+class Broken(Panel):
+    """A panel with a defect."""
+
+    def _look(self):
+        raise LookupError
+
+    def _show(self):
+        return True
+
+
 def test_a_panel_that_broke_does_not_hold_the_program_that_executes_a_notebook():
     request = {"content": {"allow_stdin": False}}
     shell = SimpleNamespace(kernel=None, get_parent=lambda: request)
-    panel = SimpleNamespace(frozen=threading.Event(), subject="net-1")
-    linger(SimpleNamespace(shell=shell, refresher=SimpleNamespace(running=False)), panel)
-    assert not panel.frozen.is_set()
+    panel, refresher = Broken("net-1", None), Refresher(lambda: 0.01)
+    refresher.add(panel)
+    linger(SimpleNamespace(shell=shell), panel)
+    assert panel.frozen.is_set()
 
 
 @pytest.mark.parametrize(
@@ -128,6 +141,16 @@ def test_wait_waits_also_where_nothing_can_be_awaited(run, waited, around):
     assert result.success, printed
     assert waited == ["net-1"]
     assert "coroutine" not in printed
+
+
+@pytest.mark.parametrize("cell", ["%compile m", "%%compile\nm", "%%compile --wait\nm"])
+def test_where_a_program_executes_the_notebook_each_cell_ends_with_its_jobs(run, waited, monkeypatch, cell):
+    monkeypatch.setattr("neo_magics.magics.compile_magic.is_executed", lambda _owner: True)
+    monkeypatch.setattr("neo_magics.magics.models.is_model", lambda _value: True)
+    run("m = 1")
+    result, printed = run(cell)
+    assert result.success, printed
+    assert waited == ["net-1"]
 
 
 @pytest.mark.parametrize(

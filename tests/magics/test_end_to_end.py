@@ -14,15 +14,17 @@ torch.manual_seed(0)
 model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 10)).eval()"""
 
 
-def execute(*cells):
+def execute(*cells, **options):
     """The outputs of each cell, run by nbclient as nbconvert, nbval and papermill do."""
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in (SETUP, *cells)])
-    NotebookClient(notebook, timeout=120, kernel_name="python3", store_widget_state=False).execute()
+    options = {"timeout": 120, "kernel_name": "python3", "store_widget_state": False} | options
+    NotebookClient(notebook, **options).execute()
     return [cell.outputs for cell in notebook.cells[1:]]
 
 
 def text_of(outputs):
-    return "".join(out.get("text", "") or out.data.get("text/plain", "") for out in outputs)
+    shown = [out for out in outputs if out.output_type != "error"]
+    return "".join(out.get("text", "") or out.data.get("text/plain", "") for out in shown)
 
 
 @pytest.fixture(autouse=True)
@@ -65,6 +67,22 @@ def test_a_program_that_executes_a_notebook_saves_frozen_panels_also_of_the_last
         (panel,) = outputs
         assert sorted(panel.data) == ["text/html", "text/plain"]
         assert said in panel.data["text/html"]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_such_a_program_fails_at_the_cell_whose_job_fails():
+    filed, loaded = execute(
+        "%compile model --input x --max-runtime 1 --no-cache --name late -o job",
+        "job.load()",
+        allow_errors=True,
+    )
+    panel, error = filed
+    assert "neo-reason" in panel.data["text/html"]
+    assert "In progress" not in panel.data["text/html"]
+    for said in (error, *loaded):
+        assert said.ename == "JobFailedError"
+        assert "late is FAILED: ClientError: CompilationError: The job reached its time limit" in said.evalue
 
 
 @pytest.mark.slow
