@@ -25,6 +25,7 @@ from neo_magics.compiler.passes.keep_joins_apart import KeepJoinsApart
 from neo_magics.compiler.passes.keep_sizes_apart import KeepSizesApart
 from neo_magics.compiler.passes.lift_constants import LiftConstants
 from neo_magics.compiler.passes.lower_norms import LowerNorms
+from neo_magics.compiler.passes.lower_orders import LowerOrders
 from neo_magics.compiler.passes.lower_precision import QuantizeProducts, RoundToBfloat16
 from neo_magics.compiler.passes.lower_recurrent import LowerRecurrent
 from neo_magics.compiler.passes.merge_projections import MergeProjections
@@ -120,6 +121,7 @@ def kernel_passes(target: CpuTarget, observe: Callable[[KernelReport], None]) ->
     """What works on loops, and on the calls of kernels."""
     return [
         # Phase 3: operators become loops, neighbours one kernel.
+        LowerOrders(target.machine),
         OrderFloats(),
         relax.backend.DispatchSampling(),
         relax.backend.DispatchSortScan(),

@@ -16,11 +16,11 @@ from tvm import tirx
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
-from neo_magics.compiler.kernels import OPAQUE
 from neo_magics.compiler.kernels.arithmetic import float32
 from neo_magics.compiler.kernels.extremes import larger
 from neo_magics.compiler.kernels.math import exp_below
 from neo_magics.compiler.kernels.normalisation import WORTH_THREADS
+from neo_magics.compiler.kernels.row_kernels import ATTRIBUTES, each_vector
 from neo_magics.compiler.machine import Machine
 
 
@@ -37,7 +37,7 @@ def softmax(s: Softmax, machine: Machine) -> tirx.PrimFunc:
     """The kernel (x, out). Threads share the rows."""
     with IRBuilder() as builder, T.prim_func(is_private=True, s_tir=True):
         T.func_name("softmax")
-        T.func_attr({"tirx.noalias": True, "op_pattern": OPAQUE, "tirx.is_scheduled": True})
+        T.func_attr(ATTRIBUTES)
         x, out = (T.arg(name, T.buffer((s.rows, s.width), "float32")) for name in ("x", "out"))
         known = isinstance(s.rows, int) and isinstance(s.width, int)
         threads = T.serial if known and s.rows * s.width < WORTH_THREADS else T.parallel
@@ -71,31 +71,21 @@ class _Row:
             value = x[self.row, j] - scale[0] if self.s.log else out[self.row, j] * scale[0]
             T.buffer_store(out, value, [self.row, j])
 
-        self._each(store)
+        each_vector(self.s.width, self.lanes, store)
 
     def _joined(self, start: float, join: Callable[[Any, Any], Any], read: Callable[[Any], Any]) -> Any:
         """A vector whose first element joins read(place) of the whole row."""
         partial = T.alloc_buffer((self.lanes,), "float32", scope="local")
         with T.vectorized(0, self.lanes) as v:
             T.buffer_store(partial, float32(start), [v])
-        self._each(lambda j, lane: T.buffer_store(partial, join(partial[lane], read(j)), [lane]))
+
+        def take(j: Any, lane: Any) -> None:
+            T.buffer_store(partial, join(partial[lane], read(j)), [lane])
+
+        each_vector(self.s.width, self.lanes, take)
         half = self.lanes
         while half > 1:
             half //= 2
             with T.vectorized(0, half) as v:
                 T.buffer_store(partial, join(partial[v], partial[half + v]), [v])
         return partial
-
-    def _each(self, do: Callable[[Any, Any], None]) -> None:
-        """do(place, lane) for the row, in vectors; the rest is one shorter vector, or single elements."""
-        width, lanes = self.s.width, self.lanes
-        whole = tirx.floordiv(width, lanes) if not isinstance(width, int) else width // lanes
-        if not isinstance(whole, int) or whole:
-            with T.serial(0, whole) as part, T.vectorized(0, lanes) as v:
-                do(part * lanes + v, v)
-        if not isinstance(width, int):
-            with T.serial(0, tirx.floormod(width, lanes)) as rest:
-                do(whole * lanes + rest, rest)
-        elif width % lanes:
-            with T.vectorized(0, width % lanes) as v:
-                do(whole * lanes + v, v)
