@@ -17,13 +17,18 @@ from neo_magics.errors import InputError
 Array = np.ndarray[Any, Any]
 
 
-def interpreter(content: bytes, threads: int | None) -> Any:
-    """LiteRT's interpreter over the bytes of a model."""
+def interpreter(content: bytes, threads: int | None, *, delegate: bool = True) -> Any:
+    """LiteRT's interpreter over the bytes of a model, with its default delegate or without any."""
     module = needed(
         "ai_edge_litert.interpreter", "TFLite models, which are checked against LiteRT,", "tflite"
     )
     try:
-        return module.Interpreter(model_content=content, num_threads=threads)
+        if delegate:
+            return module.Interpreter(model_content=content, num_threads=threads)
+        plain = module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        return module.Interpreter(
+            model_content=content, num_threads=threads, experimental_op_resolver_type=plain
+        )
     except (ValueError, RuntimeError) as error:
         raise InputError(
             f"LiteRT cannot load the model: {' '.join(str(error).split())[:300]}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -49,5 +50,11 @@ def main_tensors(module: Any) -> tuple[list[Any], list[Any]]:
 
 
 def shape_of(tensor: Any) -> tuple[int | str, ...]:
-    """A tensor type's shape with text for what is not a number."""
-    return tuple(int(size) if hasattr(size, "value") else str(size) for size in tensor.shape)
+    """A tensor type's shape with text for what is not a number: `batch`, `batch * 896`."""
+    return tuple(int(size) if hasattr(size, "value") else _size_text(size) for size in tensor.shape)
+
+
+def _size_text(size: Any) -> str:
+    from tvm.sym import Analyzer
+
+    return re.sub(r"T\.int64\((-?\d+)\)", r"\1", str(Analyzer().simplify(size)))

