@@ -16,6 +16,7 @@ from tvm.relax.expr_functor import PyExprMutator, mutator
 
 from neo_magics.compiler.passes import calls
 from neo_magics.compiler.passes.frame_windows import Depth, depth_of, frames_out, frames_read
+from neo_magics.compiler.passes.frames_transposed import transposed_convolution
 
 _SWAP = (0, 2, 1, 3, 4)  # N C D H W ↔ N D C H W
 _RANK = 5
@@ -93,16 +94,16 @@ class _Framer(PyExprMutator):  # type: ignore[misc]
             return [images]
         front, back = depth.padding
         if batch == 1 and not (repeat and (front or back)):
-            return self._slices(self._bordered(images, front, back), depth, frames_out(depth, frames))
+            return self._slices(self.bordered(images, front, back), depth, frames_out(depth, frames))
         places = frames_read(depth, batch, frames, repeat=repeat)
         if any((place == batch * frames).any() for place in places):  # that is where a zero image is added
-            images = self._bordered(images, 0, 1)
+            images = self.bordered(images, 0, 1)
         return [
             self.builder_.emit(relax.op.take(images, calls.make_constant(place), axis=0, mode="clip"))
             for place in places
         ]
 
-    def _bordered(self, images: Any, front: int, back: int) -> Any:
+    def bordered(self, images: Any, front: int, back: int) -> Any:
         """Zero images before and behind."""
         if not front and not back:
             return images
@@ -232,6 +233,7 @@ _MOVES: dict[str, Callable[[_Framer, Any], Any | None]] = {
     "concat": _concat,
     "mean": _mean,
     "nn.conv3d": _convolution,
+    "nn.conv3d_transpose": transposed_convolution,
     "nn.max_pool3d": _pooling(relax.op.nn.max_pool2d, relax.op.maximum),
     "nn.avg_pool3d": _pooling(relax.op.nn.avg_pool2d, relax.op.add),
 }

@@ -17,6 +17,7 @@ from neo_magics.compiler.frontends.torch_fixes import (
     recurrent,
     reductions,
     resize,
+    scans,
     shapes,
 )
 
@@ -32,6 +33,7 @@ _FAMILIES = (
     recurrent,
     reductions,
     resize,
+    scans,
     shapes,
 )
 CONVERTERS = {name: convert for family in _FAMILIES for name, convert in family.CONVERTERS.items()}

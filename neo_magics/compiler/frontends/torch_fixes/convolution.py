@@ -1,4 +1,4 @@
-"""Convolutions in other dtypes than float32."""
+"""Convolutions in other dtypes than float32, and transposed ones of volumes."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ _LAYOUTS = {1: "W", 2: "HW", 3: "DHW"}
 def convolution(node: Any, importer: Any) -> Any:
     """aten.convolution. TVM: computes float32 whatever the operands are, and then cannot add a bias.
 
-    float64 is computed as such; float16 and bfloat16 are summed in float32, as PyTorch does.
+    float64 is computed as such; float16 and bfloat16 are summed in float32, as PyTorch does. A transposed
+    one of volumes TVM writes as a plain one of data with zeros in between, mostly of products with zero.
     """
-    x = importer.env[node.args[0]]
-    if str(x.ty.dtype) == "float32":
+    x, (dilation, transposed) = importer.env[node.args[0]], node.args[5:7]
+    volumes = transposed and len(importer.shape_of(x)) == 5 and set(dilation) == {1}
+    if str(x.ty.dtype) == "float32" and not volumes:
         return importer._convolution(node)
     emit, bias = importer.block_builder.emit, node.args[2]
     dtype = "float64" if str(x.ty.dtype) == "float64" else "float32"
