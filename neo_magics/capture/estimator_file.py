@@ -21,6 +21,7 @@ _HARMLESS = (
     "sklearn.metrics._dist_metrics.",
     "sklearn.neural_network._",
     "sklearn.calibration._",
+    "sklearn.compose._column_transformer.",
     "sklearn.feature_selection._",
     "sklearn.utils._bunch.Bunch",
     "sklearn._loss.",
@@ -77,6 +78,40 @@ def read_estimator(path: Path, *, trust_pickle: bool = False) -> Any:
             f"skops cannot read {path.name}: {str(error).strip()[:300]}",
             hint="Save the model again, with the version of scikit-learn that is installed here.",
         ) from error
+
+
+def refitted(model: Any) -> Any:
+    """The best estimator of a search, which is what it predicts with; any other model as it is."""
+    return getattr(model, "best_estimator_", model) if hasattr(model, "cv_results_") else model
+
+
+def features(model: Any) -> int:
+    """How many columns a fitted estimator takes. `CaptureError` for what is none, or does not say."""
+    name = type(model).__name__
+    if not hasattr(model, "fit"):
+        raise CaptureError(f"A {name} of scikit-learn is not a model.", hint="Give a fitted estimator.")
+    steps = [step for _name, step in getattr(model, "steps", ()) if not isinstance(step, str)]
+    counts = (getattr(part, "n_features_in_", None) for part in (model, *steps[:1]))
+    count = next((each for each in counts if each is not None), None)
+    if count is None and _is_fitted(model):
+        raise CaptureError(
+            f"This {name} does not say how many columns it takes, as one of texts or of single values.",
+            hint="Compile the part behind it that takes a table of numbers.",
+        )
+    if count is None:
+        raise CaptureError(f"This {name} is not fitted.", hint="Call fit first, on numbers in a table.")
+    return int(count)
+
+
+def _is_fitted(model: Any) -> bool:
+    from sklearn.exceptions import NotFittedError
+    from sklearn.utils.validation import check_is_fitted
+
+    try:
+        check_is_fitted(model)
+    except NotFittedError:
+        return False
+    return True
 
 
 def _pickled(model: Any) -> bytes:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from neo_magics.capture.classes import as_numbers, class_numbers
-from neo_magics.capture.estimator_file import read_estimator
+from neo_magics.capture.estimator_file import features, read_estimator
 from neo_magics.capture.files import model_file
 from neo_magics.capture.lightgbm import FILE
 from neo_magics.capture.request import TensorInfo
@@ -29,14 +30,15 @@ class SklearnSource:
         import sklearn
 
         self._model = model
+        self._columns = list(model.feature_names_in_) if _needs_names(model) else None
         if threads and "n_jobs" in model.get_params(deep=False) and model.n_jobs not in (None, 1):
             model.set_params(n_jobs=threads)
-        self.input_specs = (TensorInfo(INPUT, ("n", int(model.n_features_in_)), "float64"),)
+        self.input_specs = (TensorInfo(INPUT, ("n", features(model)), "float64"),)
         self.versions = {"scikit-learn": str(sklearn.__version__)}
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """The outputs as a compiled model names and shapes them."""
-        x = inputs[INPUT]
+        x = self._table(inputs[INPUT])
         if not hasattr(self._model, "predict"):
             return {TRANSFORMED: _plain(self._model.transform(x))}
         if _detects_outliers(self._model):
@@ -48,7 +50,14 @@ class SklearnSource:
             return self._several(x)
         return self._one(x, np.asarray(self._model.classes_))
 
-    def _one(self, x: Array, classes: Array) -> dict[str, Array]:
+    def _table(self, x: Array) -> Any:
+        if self._columns is None:
+            return x
+        pandas = import_module("pandas")
+
+        return pandas.DataFrame(x, columns=self._columns)
+
+    def _one(self, x: Any, classes: Array) -> dict[str, Array]:
         if not hasattr(self._model, "predict_proba"):
             return {LABEL: as_numbers(self._model.predict(x), classes)}
         probability = _plain(self._model.predict_proba(x))
@@ -58,7 +67,7 @@ class SklearnSource:
             label = as_numbers(self._model.predict(x), classes)
         return {LABEL: label, PROBABILITY: probability}
 
-    def _several(self, x: Array) -> dict[str, Array]:
+    def _several(self, x: Any) -> dict[str, Array]:
         """A model of several outputs: label0, probability0, label1, …"""
         found: dict[str, Array] = {}
         for number, part in enumerate(self._model.predict_proba(x)):
@@ -66,6 +75,14 @@ class SklearnSource:
             found[f"{LABEL}{number}"] = class_numbers(classes)[np.argmax(part, axis=1)]
             found[f"{PROBABILITY}{number}"] = _plain(part)
         return found
+
+
+def _needs_names(model: Any) -> bool:
+    """Whether columns are taken by the names that they had in the table that `model` was fitted on."""
+    parts = (model, *model.get_params().values())
+    return hasattr(model, "feature_names_in_") and any(
+        type(part).__name__ == "ColumnTransformer" for part in parts
+    )
 
 
 def _detects_outliers(model: Any) -> bool:

@@ -17,6 +17,7 @@ from typing import Any
 from neo_magics.capture.inputs import Arrays
 from neo_magics.capture.quiet import quiet_torch
 from neo_magics.capture.request import Shapes
+from neo_magics.capture.torch_packed import check_padded, packed_as_padded
 from neo_magics.capture.torch_recurrent import by_shapes, recurrent_operators
 from neo_magics.errors import CaptureError
 
@@ -109,11 +110,17 @@ def export_module(module: Any, examples: Arrays, free: Shapes) -> Any:
     shapes = _dynamic(module, examples, free, positional)
 
     def export() -> Any:
-        with _silence(), quiet_torch(), masks_as_given(), by_shapes(recurrent_operators()):
-            return torch.export.export(module, args, kwargs, dynamic_shapes=shapes, strict=False)
+        recurrent = by_shapes(recurrent_operators())
+        with _silence(), quiet_torch(), masks_as_given(), recurrent, packed_as_padded() as packed:
+            found = torch.export.export(module, args, kwargs, dynamic_shapes=shapes, strict=False)
+        if packed:
+            check_padded(found, module, args, kwargs)
+        return found
 
     try:
         program = export()
+    except CaptureError:
+        raise
     except Exception as error:
         if "in output, which is not a known type" not in str(error):
             raise _explained(error, module) from error
@@ -252,11 +259,6 @@ def _silence() -> Iterator[None]:
 def _explained(error: Exception, module: Any) -> CaptureError:
     text = str(error).strip()
     name = type(module).__name__
-    if _packs(error):
-        return CaptureError(
-            f"{name} packs sequences by their lengths (pack_padded_sequence): sizes that depend on values.",
-            hint="Give its recurrent layers the padded tensor, and mask or pick the results by length.",
-        )
     if type(error).__name__ in _BY_VALUE or any(words in text for words in _BY_VALUE_WORDS):
         where = _caller(text) or _own_line(error)
         return CaptureError(
@@ -278,11 +280,6 @@ def _explained(error: Exception, module: Any) -> CaptureError:
         hint="Check that the model runs on the example inputs: their shapes and dtypes are the usual cause "
         "(whole-number inputs need examples of that dtype).",
     )
-
-
-def _packs(error: BaseException) -> bool:
-    frames = traceback.extract_tb(error.__traceback__)
-    return "got FakeTensor" in str(error) and any(each.filename.endswith("rnn.py") for each in frames)
 
 
 def _own_line(error: BaseException) -> str:

@@ -12,7 +12,7 @@ from tvm import relax
 from neo_magics.api.compiler_options import CompilerOptions
 from neo_magics.api.input_config import InputConfig
 from neo_magics.capture.classes import class_names, class_numbers
-from neo_magics.capture.estimator_file import read_estimator
+from neo_magics.capture.estimator_file import features, read_estimator
 from neo_magics.capture.files import model_file
 from neo_magics.capture.lightgbm import FILE
 from neo_magics.capture.source_sklearn import TRANSFORMED
@@ -34,7 +34,7 @@ def import_folder(folder: Path, input_config: InputConfig | None, options: Compi
 
     model = read_estimator(model_file(folder, "SKLEARN"), trust_pickle=options.trust_pickle)
     _check(model)
-    graph = input_graph(folder, input_config, int(model.n_features_in_), WIDE)
+    graph = input_graph(folder, input_config, features(model), WIDE)
 
     def outputs(graph: Graph) -> Mapping[str, Any]:
         return _named(graph, model, convert(graph, model, graph.x))

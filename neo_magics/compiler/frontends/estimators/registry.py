@@ -9,6 +9,7 @@ from neo_magics.compiler.frontends.estimators import (
     composites,
     discriminants,
     ensembles,
+    functions,
     histograms,
     linear,
     neighbours,
@@ -29,6 +30,7 @@ _FAMILIES = (
     preprocessing,
     composites,
     ensembles,
+    functions,
 )
 
 

@@ -57,24 +57,26 @@ def concatenate(node: Any, importer: Any) -> Any:
     """aten.cat of tensors of different dtypes, in their common one.
 
     TVM: fails late, without a name, for parts whose free sizes it cannot prove to be equal: of x[:, 1:] with
-    one place of padding, and x. PyTorch can, and its word is taken.
+    one place of padding, and x. PyTorch can, and its word is taken. It leaves out an empty list among tensors
+    of more dimensions, as which a cache of keys and values begins; TVM: fails.
     """
     emit = importer.block_builder.emit
+    nodes = [part for part in node.args[0] if len(part.meta["val"].shape) == len(node.meta["val"].shape)]
     dtype = importer._convert_data_type(node.meta["val"].dtype)
     axis = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim", 0)
-    parts = [cast_to(emit, importer.env[part], dtype) for part in node.args[0]]
+    parts = [cast_to(emit, importer.env[part], dtype) for part in nodes]
     joined = importer.block_builder.normalize(relax.op.concat(parts, axis))
     if joined.ty.shape is None:
-        joined = relax.op.concat(_of_equal_sizes(node, parts, axis, importer), axis)
+        joined = relax.op.concat(_of_equal_sizes(nodes, parts, axis, importer), axis)
     joined = emit(joined)
     if joined.ty.shape is None:
         raise NotImplementedError("parts of free sizes that cannot be told to be equal; give those sizes")
     return joined
 
 
-def _of_equal_sizes(node: Any, parts: Sequence[Any], axis: int, importer: Any) -> list[Any]:
+def _of_equal_sizes(nodes: Sequence[Any], parts: Sequence[Any], axis: int, importer: Any) -> list[Any]:
     """`parts` with one expression for each size that PyTorch has as one: the shortest."""
-    told = [part.meta["val"].shape for part in node.args[0]]
+    told = [part.meta["val"].shape for part in nodes]
     shapes = [list(importer.shape_of(part)) for part in parts]
     for place in range(len(shapes[0])):
         same = len({str(shape[place]) for shape in told}) == 1
@@ -120,6 +122,14 @@ def full(node: Any, importer: Any) -> Any:
     return emit(relax.op.broadcast_to(cast_to(emit, value, dtype), shape))
 
 
+def empty(node: Any, importer: Any) -> Any:
+    """aten.empty, whose numbers nobody reads: zeros. TVM: fails for a free size."""
+    shape = relax.ShapeExpr(importer.retrieve_args(node)[0])
+    return importer.block_builder.emit(
+        relax.op.zeros(shape, importer._convert_data_type(node.meta["val"].dtype))
+    )
+
+
 def scalar(node: Any, importer: Any) -> Any:
     """aten.scalar_tensor. TVM: fails for a number that the dtype does not hold."""
     dtype = importer._convert_data_type(node.meta["val"].dtype)
@@ -147,6 +157,7 @@ _OF_FLOATS = (
 CONVERTERS = {
     **{f"{name}.default": of_floats(getattr(relax.op, name)) for name in _OF_FLOATS},
     "full.default": full,
+    "empty.memory_format": empty,
     "scalar_tensor.default": scalar,
     "dropout.default": dropout,
     "native_dropout.default": native_dropout,
