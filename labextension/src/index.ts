@@ -90,6 +90,7 @@ function activate(
   sidebar.id = SIDEBAR;
   sidebar.title.icon = icon;
   sidebar.title.caption = "Compilation jobs";
+  app.contextMenu.menu.aboutToClose.connect(() => sidebar.menuClosed());
   app.shell.add(sidebar, "left", { rank: 450, type: "Compilation jobs" });
 
   const wishes: Wishes = { notifications: true };

@@ -4,7 +4,7 @@ import type { JobsModel } from "./model.ts";
 import { type RowActions, RowView } from "./row.ts";
 
 export class JobList {
-  readonly node = element("ul", { class: "neo-list", role: "listbox", "aria-label": "Compilation jobs" });
+  readonly node = element("div", { class: "neo-list", role: "grid", "aria-label": "Compilation jobs" });
   readonly #model: JobsModel;
   readonly #actions: RowActions;
   readonly #views = new Map<string, RowView>();
@@ -55,6 +55,13 @@ export class JobList {
     }
   }
 
+  /** Bring the focus to the selected row, if no other node has it. */
+  takeFocus(): void {
+    if (document.activeElement === document.body) {
+      this.node.querySelector<HTMLElement>("[aria-selected='true']")?.focus();
+    }
+  }
+
   #select(name: string): void {
     if (name) {
       this.#selected = name;
@@ -67,7 +74,7 @@ export class JobList {
     const rows = [...this.node.children] as HTMLElement[];
     const chosen = rows.find((row) => row.dataset.job === this.#selected) ?? rows[0];
     for (const row of rows) {
-      row.tabIndex = row === chosen ? 0 : -1;
+      this.#view(row.dataset.job ?? "").reachable = row === chosen;
       row.setAttribute("aria-selected", String(row.dataset.job === this.#selected));
     }
   }

@@ -23,14 +23,16 @@ export class RowView {
     this.#stop = button("Stop", () => actions.stop(name), { tabindex: "-1", "aria-label": `Stop ${name}` });
     const first = element("div", { class: "neo-line" }, this.#mark, titled(name), this.#time, this.#stop);
     const second = element("div", { class: "neo-line neo-second" }, this.#target, this.#outcome);
-    this.node = element(
-      "li",
-      { class: ROW_CLASS, role: "option", tabindex: "-1", "data-job": name },
-      first,
-      second,
-      this.#track,
-    );
+    // A cell of a grid may hold a button, which an option of a list may not.
+    const cell = element("div", { role: "gridcell" }, first, second, this.#track);
+    this.node = element("div", { class: ROW_CLASS, role: "row", tabindex: "-1", "data-job": name }, cell);
     this.node.addEventListener("dblclick", () => actions.open(name));
+  }
+
+  /** Whether Tab reaches the row, and from there its button. */
+  set reachable(is: boolean) {
+    this.node.tabIndex = is ? 0 : -1;
+    this.#stop.tabIndex = this.node.tabIndex;
   }
 
   /** Show `row` as it is at `now`, `elapsed` seconds after its creation. */

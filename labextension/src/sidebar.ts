@@ -28,6 +28,7 @@ export class Sidebar extends Widget {
   readonly #older: HTMLButtonElement;
   #timer = 0;
   #fetching = false;
+  #menuIsOpen = false;
 
   constructor(options: SidebarOptions) {
     super({ node: element("div", { class: "neo-sidebar neo-accents" }) });
@@ -44,6 +45,17 @@ export class Sidebar extends Widget {
     );
     options.model.changed.connect(() => this.update());
     dragging(this.#list.node, options.drag);
+    this.#list.node.addEventListener("contextmenu", () => {
+      this.#menuIsOpen = true;
+    });
+  }
+
+  /** Lab's context menu closes: the focus that it took from a row goes back, unless what was chosen took it. */
+  menuClosed(): void {
+    if (this.#menuIsOpen) {
+      this.#menuIsOpen = false;
+      setTimeout(() => this.#list.takeFocus());
+    }
   }
 
   protected override onAfterShow(_message: LuminoMessage): void {

@@ -60,6 +60,10 @@ test("keys open and move, the button stops a running job only", () => {
     stops.map((stop) => stop?.hidden),
     [false, true],
   );
+  assert.deepEqual(
+    [...rows(), ...stops].map((node) => node?.tabIndex),
+    [0, -1, 0, -1], // from the chosen row Tab goes on to its button
+  );
   stops[0]?.click();
   assert.deepEqual(done, ["open b", "stop a"]);
 });

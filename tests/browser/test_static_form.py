@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.browser.axe import findings, needs_axe
 from tests.browser.gallery import HOSTS, page
 from tests.browser.lab import CHROMIUM, FLAGS, MARKS, SCREENSHOTS
 
@@ -104,4 +105,12 @@ def test_the_keyboard_reaches_what_can_be_opened_copied_and_scrolled(chromium):
         sheet.keyboard.press("Tab")
         assert reached <= wanted
     assert reached == wanted > 20
+    sheet.close()
+
+
+@needs_axe
+@pytest.mark.parametrize("host", HOSTS)
+def test_axe_finds_nothing_in_panels_of_every_kind(chromium, host):
+    sheet = opened(chromium, host, 900)
+    assert findings(sheet) == []
     sheet.close()
