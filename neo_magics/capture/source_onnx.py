@@ -12,6 +12,7 @@ from neo_magics.capture.files import model_file
 from neo_magics.capture.onnx_file import graph_inputs, read_onnx, symbolic_shape, value_dtype
 from neo_magics.capture.request import TensorInfo
 from neo_magics.capture.source_jax import FILE, JaxSource, is_jax
+from neo_magics.capture.tflite_hybrid import SHARE
 from neo_magics.errors import InputError
 
 
@@ -21,7 +22,10 @@ class OnnxSource:
     def __init__(self, path: Path, threads: int | None) -> None:
         import onnxruntime
 
-        values = graph_inputs(read_onnx(path, weights=False))
+        proto = read_onnx(path, weights=False)
+        values = graph_inputs(proto)
+        self._rounds = _rounds_inputs(proto.graph)
+        self.rounding: dict[str, float] = {}
         self.input_specs = tuple(TensorInfo(v.name, symbolic_shape(v) or (), value_dtype(v)) for v in values)
         self.versions = {"onnxruntime": str(onnxruntime.__version__)}
         try:
@@ -37,7 +41,19 @@ class OnnxSource:
 
     def run(self, inputs: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, np.ndarray[Any, Any]]:
         """The outputs by the model's own names."""
-        return dict(zip(self.outputs, self._session.run(self.outputs, dict(inputs)), strict=True))
+        found = dict(zip(self.outputs, self._session.run(self.outputs, dict(inputs)), strict=True))
+        for name, value in found.items() if self._rounds else ():
+            if isinstance(value, np.ndarray) and value.dtype.kind == "f":
+                allowed = SHARE * float(np.abs(value).max(initial=0.0))
+                self.rounding[name] = max(self.rounding.get(name, 0.0), allowed)
+        return found
+
+
+def _rounds_inputs(graph: Any) -> bool:
+    """Whether ONNX Runtime rounds the inputs of an LSTM to bytes while it runs; they stay floats here."""
+    inner = (each.g for node in graph.node for each in node.attribute if each.HasField("g"))
+    quantised = any(node.op_type == "DynamicQuantizeLSTM" for node in graph.node)
+    return quantised or any(_rounds_inputs(each) for each in inner)
 
 
 def open_model(folder: Path, threads: int | None, trust_pickle: bool) -> OnnxSource | JaxSource:

@@ -19,7 +19,7 @@ from neo_magics.capture.torchscript import TorchFile, load_script, torch_file_ki
 from neo_magics.compiler.frontends.imported import ImportedModel
 from neo_magics.compiler.frontends.relax_tools import bind_sizes, main_tensors, shape_of
 from neo_magics.compiler.frontends.shapes import by_name, check_shape, config_of
-from neo_magics.compiler.frontends.torch_program import program_to_module
+from neo_magics.compiler.frontends.torch_program import program_to_module, real_program
 from neo_magics.compiler.frontends.torchscript import record_script
 from neo_magics.errors import InputError
 
@@ -46,6 +46,7 @@ def import_folder(folder: Path, input_config: InputConfig | None, options: Compi
 
 def import_program(program: Any, input_config: InputConfig | None) -> ImportedModel:
     """An ExportedProgram as Relax; sizes in `input_config` fix free dimensions of the program."""
+    program = real_program(program)
     inputs, outputs = program_inputs(program), program_outputs(program)
     symbols = free_dimensions(program)
     sizes: dict[str, int] = {}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from tvm import relax
@@ -13,6 +14,7 @@ from neo_magics.capture.quiet import quiet_torch
 from neo_magics.capture.torch_names import node_value, program_inputs, user_input_nodes
 from neo_magics.capture.torch_recurrent import by_shapes, recurrent_operators
 from neo_magics.compiler.frontends.sources import with_sources
+from neo_magics.compiler.frontends.torch_complex import has_complex, without_complex
 from neo_magics.compiler.frontends.torch_decompositions import decomposition_table, whole_layers
 from neo_magics.compiler.frontends.torch_fixes import CONVERTERS
 from neo_magics.compiler.frontends.unsupported import reason_of, unsupported
@@ -89,12 +91,17 @@ def _refused(node: Any, known: Mapping[str, Any]) -> str:
     return "" if name in known else name
 
 
+def real_program(program: Any) -> Any:
+    """`program`, or where complex numbers are in it, one that computes their parts."""
+    _refuse_complex_inputs(program)
+    return without_complex(_decomposed(program)) if has_complex(program) else program
+
+
 def program_to_module(program: Any) -> Any:
     """`program` as an IRModule whose "main" returns a tuple, with its weights as constants."""
     decomposed = _decomposed(program)
     _make_contiguous(decomposed)
     _keep_tensors(decomposed)
-    _refuse_complex_inputs(decomposed)
     _refuse_fixed_sizes(decomposed, _in_steps(program))
     importer = ProgramImporter()
     importer._check_unsupported_func_type(decomposed.graph.nodes)  # before the inputs, where TVM would fail
@@ -113,7 +120,7 @@ def _decomposed(program: Any) -> Any:
     from torch._subclasses.fake_tensor import UnsupportedOperatorException
 
     try:
-        with quiet_torch(), by_shapes(whole_layers(program)):
+        with quiet_torch(), _without_stack_traces(), by_shapes(whole_layers(program)):
             return program.run_decompositions(decomposition_table(program))
     except UnsupportedOperatorException as error:
         name = str(error.func).removeprefix("aten.")
@@ -125,6 +132,19 @@ def _decomposed(program: Any) -> Any:
             f"PyTorch cannot take the program apart: {type(error).__name__}: {reason[:250]}",
             hint="Sizes that depend on values are the usual cause: use torch.where, not masks as indices.",
         ) from error
+
+
+@contextlib.contextmanager
+def _without_stack_traces() -> Iterator[None]:
+    """No line of Python for each operator, which nobody reads: a quarter of the time of taking apart."""
+    from torch.fx import config
+
+    kept = config.do_not_emit_stack_traces
+    try:
+        config.do_not_emit_stack_traces = True
+        yield
+    finally:
+        config.do_not_emit_stack_traces = kept
 
 
 def _refuse_complex_inputs(program: Any) -> None:

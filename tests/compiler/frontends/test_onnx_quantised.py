@@ -18,8 +18,9 @@ from onnxruntime.quantization import (
     quantize_static,
 )
 
+from neo_magics.capture.source import open_source, rounding
 from tests.capture.onnx_models import model
-from tests.compiler.frontends.oracle import agrees
+from tests.compiler.frontends.oracle import agrees, run
 
 RNG = np.random.default_rng(0)
 IMAGE = RNG.standard_normal((2, 4, 12, 12)).astype("float32")
@@ -85,3 +86,25 @@ def test_static_quantisation(form: Any, signed: bool, tmp_path: Path) -> None:
 
 def test_dynamic_quantisation(tmp_path: Path) -> None:
     agrees(quantised(tmp_path), IMAGE, tolerance=1e-3)
+
+
+@pytest.mark.parametrize("direction", ["forward", "bidirectional"])
+@pytest.mark.parametrize("per_channel", [False, True])
+def test_recurrent_layers_of_dynamic_quantisation(tmp_path: Path, direction: str, per_channel: bool) -> None:
+    """What quantize_dynamic makes of an LSTM; it was refused."""
+    numbers, count = np.random.default_rng(0), 2 if direction == "bidirectional" else 1
+    shapes = {"w": (count, 32, 6), "r": (count, 32, 8), "b": (count, 64)}
+    weights = {name: numbers.uniform(-0.5, 0.5, shape).astype("float32") for name, shape in shapes.items()}
+    layer = make_node("LSTM", ["x", "w", "r", "b"], ["y", "h", "c"], hidden_size=8, direction=direction)
+    onnx.save(model([layer], {"x": [7, 3, 6]}, ["y", "h", "c"], weights), str(tmp_path / "float.onnx"))
+    source, target = str(tmp_path / "float.onnx"), tmp_path / "model.onnx"
+    quantize_dynamic(source, str(target), weight_type=QuantType.QInt8, per_channel=per_channel)
+    assert "DynamicQuantizeLSTM" in [node.op_type for node in onnx.load(str(target)).graph.node]
+    x = numbers.standard_normal((7, 3, 6)).astype("float32")
+    result = agrees(target, x, tolerance=0.03)
+    (tmp_path / "float.onnx").unlink()
+    reference = open_source(tmp_path, "ONNX")
+    expected = reference.run({"x": x})
+    allowed, got = rounding(reference), run(result, {"x": x})
+    for name, value in expected.items():
+        assert 0 < np.abs(got[name] - value).max() < allowed[name] < 0.05

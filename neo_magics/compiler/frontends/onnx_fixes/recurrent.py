@@ -8,7 +8,7 @@ whose number has to be known.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -238,4 +238,21 @@ def _part(emit: Any, tensor: Any, axis: int, index: int, width: int) -> Any:
     return emit(relax.op.strided_slice(tensor, [axis], [index * width], [(index + 1) * width]))
 
 
-CONVERTERS = dict.fromkeys(_GATES, _layer)
+def _quantised(node: Node) -> Any:
+    """DynamicQuantizeLSTM (com.microsoft): weights as bytes, [directions, inputs, gates], made floats here.
+
+    ONNX Runtime rounds the inputs and the state to bytes in each step, too; they stay floats here.
+    """
+    inputs = [*node.inputs[:8], *[None] * (8 - len(node.inputs))]
+    for place, scale in ((1, 8), (2, 10)):
+        weight, scales, zeros = (node.constant(k) for k in (place, scale, scale + 1))
+        if weight is None or scales is None or zeros is None:
+            raise node.unsupported("with weights that are computed")
+        count = len(weight)
+        steps = weight.astype(np.float32) - zeros.astype(np.float32).reshape(count, 1, -1)
+        values = (steps * scales.reshape(count, 1, -1)).transpose(0, 2, 1)
+        inputs[place] = relax.const(np.ascontiguousarray(values, np.float32), "float32")
+    return _layer(replace(node, operator="LSTM", inputs=inputs))
+
+
+CONVERTERS = {**dict.fromkeys(_GATES, _layer), "com.microsoft.DynamicQuantizeLSTM": _quantised}
