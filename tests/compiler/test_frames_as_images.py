@@ -113,3 +113,12 @@ def test_each_frame_of_the_result_reads_its_window(repeat: bool) -> None:
     first, middle, last = (place.tolist() for place in frames_read(depth, 2, 4, repeat=repeat))
     none = [0, 4] if repeat else [8, 8]
     assert (first, middle, last) == ([none[0], 1, none[1], 5], [0, 2, 4, 6], [1, 3, 5, 7])
+
+
+def test_transposed_convolutions_multiply_no_zeros() -> None:
+    net = nn.Sequential(nn.ConvTranspose3d(4, 8, 2, 2), nn.ReLU(), nn.ConvTranspose3d(8, 4, 4, 2, 1))
+    module = program_to_module(torch.export.export(net.eval(), (torch.randn(1, 4, 3, 4, 5),)))
+    lowered, refused = kernels(module, x86_target())
+    names = {var.name_hint for var, func in lowered.functions_items() if isinstance(func, tirx.PrimFunc)}
+    assert refused == []
+    assert not any("conv3d" in name for name in names)

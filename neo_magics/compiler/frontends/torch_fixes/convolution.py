@@ -14,11 +14,11 @@ _LAYOUTS = {1: "W", 2: "HW", 3: "DHW"}
 def convolution(node: Any, importer: Any) -> Any:
     """aten.convolution. TVM: computes float32 whatever the operands are, and then cannot add a bias.
 
-    float64 is computed as such; float16 and bfloat16 are summed in float32, as PyTorch does. A transposed
-    one of volumes TVM writes as a plain one of data with zeros in between, mostly of products with zero.
+    float64 is computed as such; float16 and bfloat16 are summed in float32, as PyTorch does. Of volumes it
+    does not know transposed ones.
     """
-    x, (dilation, transposed) = importer.env[node.args[0]], node.args[5:7]
-    volumes = transposed and len(importer.shape_of(x)) == 5 and set(dilation) == {1}
+    x = importer.env[node.args[0]]
+    volumes = node.args[6] and len(importer.shape_of(x)) == 5
     if str(x.ty.dtype) == "float32" and not volumes:
         return importer._convolution(node)
     emit, bias = importer.block_builder.emit, node.args[2]

@@ -1,4 +1,4 @@
-"""Operators that step over memory: strided views, and transposed convolutions over three axes."""
+"""Operators that step over memory: strided views, and transposed convolutions of volumes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def rewrites() -> dict[Any, Callable[..., Any]]:
-    """as_strided, and the transposed convolution that TVM lacks."""
+    """as_strided, and the transposed convolutions that TVM lacks: of volumes, dilated or in groups."""
     import torch
 
     aten = torch.ops.aten
@@ -32,12 +32,12 @@ def _convolution(  # noqa: PLR0913, PLR0917  the operator's own signature
     x: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, transposed: bool, extra: Any,
     groups: int,
 ) -> Any:  # fmt: skip
-    """Over three axes: an ordinary one of the input with zeros in between, the kernel turned round."""
+    """Over three axes, dilated or in groups: an ordinary one of the input with zeros in between, the kernel turned round."""
     import torch
     from torch.nn import functional
 
     rank = x.dim() - 2
-    if not transposed or rank != 3:
+    if not transposed or rank != 3 or (groups == 1 and set(dilation) == {1}):  # that TVM has
         return NotImplemented
     widths = list(zip(weight.shape[2:], stride, padding, dilation, extra, strict=True))
     for axis, (_, step, _, _, _) in enumerate(widths, 2):
