@@ -28,6 +28,7 @@ from neo_magics.compiler.passes.lower_norms import LowerNorms
 from neo_magics.compiler.passes.lower_orders import LowerOrders
 from neo_magics.compiler.passes.lower_precision import QuantizeProducts, RoundToBfloat16
 from neo_magics.compiler.passes.lower_recurrent import LowerRecurrent
+from neo_magics.compiler.passes.lower_sampling import LowerSampling
 from neo_magics.compiler.passes.lower_scans import LowerScans
 from neo_magics.compiler.passes.merge_projections import MergeProjections
 from neo_magics.compiler.passes.narrow_operand import Range
@@ -124,6 +125,7 @@ def kernel_passes(target: CpuTarget, observe: Callable[[KernelReport], None]) ->
         # Phase 3: operators become loops, neighbours one kernel.
         LowerOrders(target.machine),
         LowerScans(target.machine),
+        LowerSampling(),
         OrderFloats(),
         relax.backend.DispatchSampling(),
         relax.backend.DispatchSortScan(),

@@ -33,7 +33,7 @@ def decomposition_table(program: Any) -> dict[Any, Callable[..., Any]]:
             aten.upsample_bilinear2d.vec: _upsample_bilinear2d,
             aten._scaled_dot_product_flash_attention_for_cpu.default: _attention,
             aten.index_put.default: index_put,
-            aten.grid_sampler_2d.default: torch._decomp.decomposition_table[aten.grid_sampler_2d.default],
+            aten.grid_sampler_2d.default: _grid_sampler,
             aten.searchsorted.Tensor: _searchsorted,
             aten.erfc.default: _erfc,
             aten._trilinear.default: _trilinear,
@@ -197,6 +197,17 @@ def _layer_norm(x: Any, shape: Any, weight: Any, bias: Any, eps: float) -> Any:
     out = (x - mean) * scale
     out = out if weight is None else out * weight
     return out if bias is None else out + bias, mean, scale
+
+
+def _grid_sampler(x: Any, grid: Any, mode: int, padding: int, aligned: bool) -> Any:
+    """Kept whole where we have a kernel: linear or nearest, zeros or the border around, known sizes."""
+    import torch
+
+    known = all(isinstance(size, int) for size in (*x.shape[1:], *grid.shape[1:]))
+    if mode in (0, 1) and padding in (0, 1) and known and x.dtype == torch.float32 == grid.dtype:
+        return NotImplemented
+    overload = torch.ops.aten.grid_sampler_2d.default
+    return torch._decomp.decomposition_table[overload](x, grid, mode, padding, aligned)
 
 
 def _is_double(x: Any) -> bool:

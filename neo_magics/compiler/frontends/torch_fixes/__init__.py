@@ -17,6 +17,7 @@ from neo_magics.compiler.frontends.torch_fixes import (
     recurrent,
     reductions,
     resize,
+    sampling,
     scans,
     shapes,
 )
@@ -33,6 +34,7 @@ _FAMILIES = (
     recurrent,
     reductions,
     resize,
+    sampling,
     scans,
     shapes,
 )

@@ -32,7 +32,7 @@ def _convolution(  # noqa: PLR0913, PLR0917  the operator's own signature
     x: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, transposed: bool, extra: Any,
     groups: int,
 ) -> Any:  # fmt: skip
-    """Over three axes, dilated or in groups: an ordinary one of the input with zeros in between, the kernel turned round."""
+    """Of volumes: an ordinary one of data with zeros in between, by the kernel turned round."""
     import torch
     from torch.nn import functional
 
