@@ -9,6 +9,7 @@ from tvm import relax
 
 from neo_magics.compiler.passes.absorb_padding import AbsorbPadding
 from neo_magics.compiler.passes.channels_first import ChannelsFirst
+from neo_magics.compiler.passes.convolutions_as_products import ConvolutionsAsProducts
 from neo_magics.compiler.passes.direct_entry import AddDirectEntry
 from neo_magics.compiler.passes.expand_math import ExpandMath
 from neo_magics.compiler.passes.fill_lanes import FillLanes
@@ -30,6 +31,7 @@ from neo_magics.compiler.passes.lower_precision import QuantizeProducts, RoundTo
 from neo_magics.compiler.passes.lower_recurrent import LowerRecurrent
 from neo_magics.compiler.passes.lower_sampling import LowerSampling
 from neo_magics.compiler.passes.lower_scans import LowerScans
+from neo_magics.compiler.passes.lower_scatters import LowerScatters
 from neo_magics.compiler.passes.merge_projections import MergeProjections
 from neo_magics.compiler.passes.narrow_operand import Range
 from neo_magics.compiler.passes.one_row_images import OneRowImages
@@ -107,6 +109,7 @@ def lower_precision(target: CpuTarget, ranges: Sequence[Range] | None) -> list[A
 def pack(target: CpuTarget, choose: Choose) -> list[Any]:
     """Phase 2: layouts that fit the vectors, chosen over the whole graph."""
     return [
+        ConvolutionsAsProducts(),
         FillLanes(target.machine),
         PackConvolutions(target.machine, strict=target.strict, choose=choose),
         PackDotMatmuls(target.machine),
@@ -126,6 +129,7 @@ def kernel_passes(target: CpuTarget, observe: Callable[[KernelReport], None]) ->
         LowerOrders(target.machine),
         LowerScans(target.machine),
         LowerSampling(),
+        LowerScatters(target.machine),
         OrderFloats(),
         relax.backend.DispatchSampling(),
         relax.backend.DispatchSortScan(),

@@ -32,6 +32,7 @@ def decomposition_table(program: Any) -> dict[Any, Callable[..., Any]]:
             aten.native_layer_norm.default: _layer_norm,
             aten.upsample_bilinear2d.vec: _upsample_bilinear2d,
             aten._scaled_dot_product_flash_attention_for_cpu.default: _attention,
+            aten.im2col.default: _im2col,
             aten.index_put.default: index_put,
             aten.grid_sampler_2d.default: _grid_sampler,
             aten.searchsorted.Tensor: _searchsorted,
@@ -208,6 +209,16 @@ def _grid_sampler(x: Any, grid: Any, mode: int, padding: int, aligned: bool) -> 
         return NotImplemented
     overload = torch.ops.aten.grid_sampler_2d.default
     return torch._decomp.decomposition_table[overload](x, grid, mode, padding, aligned)
+
+
+def _im2col(x: Any, sizes: Any, dilation: Any, padding: Any, stride: Any) -> Any:
+    """Kept whole where the image's size is known."""
+    import torch
+
+    if all(isinstance(size, int) for size in x.shape[-3:]):
+        return NotImplemented
+    overload = torch.ops.aten.im2col.default
+    return torch._decomp.decomposition_table[overload](x, sizes, dilation, padding, stride)
 
 
 def _is_double(x: Any) -> bool:

@@ -7,6 +7,7 @@ A converter takes the fx node and the importer, whose `env` maps nodes to Relax 
 
 from neo_magics.compiler.frontends.torch_fixes import (
     arithmetic,
+    bags,
     checks,
     convolution,
     elementwise,
@@ -20,10 +21,12 @@ from neo_magics.compiler.frontends.torch_fixes import (
     sampling,
     scans,
     shapes,
+    windows,
 )
 
 _FAMILIES = (
     arithmetic,
+    bags,
     checks,
     convolution,
     elementwise,
@@ -37,5 +40,6 @@ _FAMILIES = (
     sampling,
     scans,
     shapes,
+    windows,
 )
 CONVERTERS = {name: convert for family in _FAMILIES for name, convert in family.CONVERTERS.items()}

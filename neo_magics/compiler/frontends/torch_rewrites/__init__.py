@@ -29,6 +29,5 @@ def rewrites(program: Any) -> dict[Any, Callable[..., Any]]:
     found: dict[Any, Callable[..., Any]] = {}
     for family in _FAMILIES:
         found.update(family.rewrites())
-    found.update(bags.with_even_bags(program))
     found.update(windows.with_positions(program))
     return found

@@ -9,17 +9,26 @@ _NEUTRAL = {"sum": 0, "mean": 0, "prod": 1}
 
 
 def rewrites() -> dict[Any, Callable[..., Any]]:
-    """scatter_reduce, index_reduce, put, masked_scatter, histograms of whole numbers."""
+    """index_add, scatter_reduce, index_reduce, put, masked_scatter, histograms of whole numbers."""
     import torch
 
     aten = torch.ops.aten
     return {
+        aten.index_add.default: _index_add,
         aten.scatter_reduce.two: _scatter_reduce,
         aten.index_reduce.default: _index_reduce,
         aten.diagonal_scatter.default: _diagonal_scatter,
         aten.put.default: _put,
         aten.masked_scatter.default: _masked_scatter,
     }
+
+
+def _index_add(x: Any, dim: int, index: Any, source: Any, *, alpha: float = 1) -> Any:
+    """Whole rows, of which passes.lower_scatters knows; PyTorch's own has a place for every element."""
+    if x.dim() == 0 or index.dim() == 0 or dim % x.dim():
+        return NotImplemented
+    places = index.reshape(-1, *[1] * (x.dim() - 1)).expand(source.shape)
+    return x.scatter_add(0, places, source if alpha == 1 else source * alpha)
 
 
 def _scatter_reduce(
