@@ -80,6 +80,7 @@ def test_all_of_it_by_keyboard(tmp_path):
         press(page, "Tab", "Overview")
         press(page, "ArrowLeft", "Artifact")
         press(page, "ArrowLeft", "Request")
+        page.wait_for_selector(".neo-code:has-text('CompilationJobName')")  # its buttons come with it
         for label in ("JSON", "%%compile", "boto3", "aws cli", "Copy"):
             press(page, "Tab", label)
         picture(page, "keyboard-request")
