@@ -44,6 +44,7 @@ class GraphConverter(tflite_frontend.OperatorConverter):  # type: ignore[misc]
             "DENSIFY": self._densify,
             "EXPAND_DIMS": self._expand_dims,
             "PRELU": self._prelu,
+            "SQUEEZE": self._squeeze,
         }
         known: dict[str, Callable[..., Any]] = {**self.convert_map, **ours}
         self.convert_map = {name: self._named(name, made) for name, made in known.items()}
@@ -157,6 +158,15 @@ class GraphConverter(tflite_frontend.OperatorConverter):  # type: ignore[misc]
         """TVM: in one dimension, with a slope for each element, which keeps the layout that it has."""
         x, slope = (self.get_tensor_expr(tensor) for tensor in self.get_input_tensors(op))
         return prelu(self.bb.normalize, x, slope)
+
+    def _squeeze(self, op: Any) -> Any:
+        """TVM: keeps axes that count from the end, of which its layout conversion runs out of memory."""
+        data = self.get_input_tensors(op)[0]
+        x = self.get_tensor_expr(data)
+        axes = np.atleast_1d(tflite_options(op, "SqueezeOptions").SqueezeDimsAsNumpy())
+        has_axes = tflite_options(op, "SqueezeOptions").SqueezeDimsLength() > 0
+        rank = len(self._infer_shape(x))
+        return relax.op.squeeze(x, sorted(int(axis) % rank for axis in axes) if has_axes else None)
 
     def _densify(self, op: Any) -> None:
         """Sparse weights become dense ones here; TVM's reader fails on them."""

@@ -76,6 +76,19 @@ def test_products_of_batches_and_constants(turned: dict[str, bool]) -> None:
     agrees(builder.content([x], [y]), RNG.standard_normal(shapes[0]).astype("float32"))
 
 
+@pytest.mark.parametrize("axes", [[-3], [-4, -3], []])
+def test_axes_that_count_from_the_end_behind_a_convolution(axes: list[int]) -> None:
+    """TVM: moving the channels first fails with std::bad_alloc (openWakeWord's spectra)."""
+    builder = GraphBuilder()
+    x, y = builder.tensor([1, 4, 6, 3], name="x"), builder.tensor([1, 1, 6, 5])
+    weight = builder.constant(RNG.standard_normal((5, 4, 1, 3)).astype("float32"))
+    bias = builder.constant(np.zeros(5, "float32"))
+    builder.add("CONV_2D", [x, weight, bias], [y], table="Conv2DOptions", padding=1, strideH=1, strideW=1)
+    less = builder.tensor([1, 6, 5] if axes == [-3] else [6, 5])
+    builder.add("SQUEEZE", [y], [less], table="SqueezeOptions", squeezeDims=axes)
+    agrees(builder.content([x], [less]), RNG.standard_normal((1, 4, 6, 3)).astype("float32"))
+
+
 def test_a_custom_operator_is_refused_by_its_name() -> None:
     builder = GraphBuilder()
     x, y = builder.tensor([1, 4], name="x"), builder.tensor([1, 4])
