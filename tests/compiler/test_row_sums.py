@@ -67,7 +67,8 @@ class Messages(torch.nn.Module):
         narrow = x.index_add(0, to, wide[:, :5])
         mean = zeros.scatter_reduce(0, to[:, None].expand(-1, 70), wide, "mean")
         along = wide.scatter_add(1, to[:, None].expand(-1, 70) % 3, wide)
-        return [degree, sums, parts, narrow, mean, along]
+        columns = narrow.index_add(-1, to[:5] % 5, narrow), (x > 0).index_add(0, to[:3], x[:3] > 0)
+        return [degree, sums, parts, narrow, mean, along, *columns]
 
 
 def test_messages() -> None:

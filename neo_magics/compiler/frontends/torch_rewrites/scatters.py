@@ -25,10 +25,17 @@ def rewrites() -> dict[Any, Callable[..., Any]]:
 
 def _index_add(x: Any, dim: int, index: Any, source: Any, *, alpha: float = 1) -> Any:
     """Whole rows, of which passes.lower_scatters knows; PyTorch's own has a place for every element."""
-    if x.dim() == 0 or index.dim() == 0 or dim % x.dim():
-        return NotImplemented
-    places = index.reshape(-1, *[1] * (x.dim() - 1)).expand(source.shape)
-    return x.scatter_add(0, places, source if alpha == 1 else source * alpha)
+    import torch
+
+    if x.dim() == 0:
+        return _index_add(x.reshape(1), 0, index, source.reshape(-1), alpha=alpha).reshape(())
+    if x.dtype == torch.bool:
+        whole = _index_add(x.to(torch.int32), dim, index, source.to(torch.int32), alpha=alpha)
+        return whole.to(torch.bool)
+    shape = [1] * x.dim()
+    shape[dim] = -1
+    places = index.reshape(shape).expand(source.shape)
+    return x.scatter_add(dim, places, source if alpha == 1 else source * alpha)
 
 
 def _scatter_reduce(
