@@ -67,16 +67,7 @@ ARITHMETIC: dict[str, Function] = {
 
 
 @pytest.mark.parametrize(
-    "name",
-    [
-        "rfft",
-        "spectrum",
-        *(
-            pytest.param(name, marks=pytest.mark.slow)
-            for name in TRANSFORMS
-            if name not in ("rfft", "spectrum")
-        ),
-    ],
+    "name", ["rfft", *(pytest.param(each, marks=pytest.mark.slow) for each in TRANSFORMS if each != "rfft")]
 )
 def test_fourier_transforms(name: str) -> None:
     function, x = TRANSFORMS[name]
@@ -103,6 +94,7 @@ class Filtered(nn.Module):
         return {"rows": fft.irfft(seen, n=8), "sizes": (seen / self.turn).abs()}
 
 
+@pytest.mark.slow
 def test_complex_weights_names_and_a_free_batch() -> None:
     feeds = {"rows": ROWS.repeat(2, 1, 1).numpy()}
     model = agrees(Filtered(), ROWS, feeds=feeds, input_shape=[[None, 8, 8]])
