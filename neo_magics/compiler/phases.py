@@ -43,6 +43,7 @@ from neo_magics.compiler.passes.pack_dot_matmuls import PackDotMatmuls
 from neo_magics.compiler.passes.pack_matmuls import PackMatmuls
 from neo_magics.compiler.passes.schedule_kernels import KernelReport, ScheduleKernels
 from neo_magics.compiler.passes.shorten_mish import ShortenMish
+from neo_magics.compiler.passes.size_names import TidyBindings
 from neo_magics.compiler.passes.slice_takes import SliceTakes
 from neo_magics.compiler.passes.unbroadcast_weights import UnbroadcastWeights
 from neo_magics.compiler.passes.widen_halves import WidenHalves
@@ -117,7 +118,7 @@ def pack(target: CpuTarget, choose: Choose) -> list[Any]:
         PackBatchMatmuls(target.machine),
         FlattenRows(),
         LowerNorms(target.machine),
-        relax.transform.CanonicalizeBindings(),
+        TidyBindings(),
         relax.transform.DeadCodeElimination(["main"]),
     ]
 

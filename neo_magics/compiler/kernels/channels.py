@@ -41,8 +41,8 @@ def image_variance(image: Any, mean: Any) -> Any:
 
     shape = (batch, blocks, 1, 1, lanes)
     total = te.compute(shape, lambda n, c, _y, _x, v: te.sum(square(n, c, v), [y, x]), "squares")
-    share = tirx.const(1 / (int(height) * int(width)), "float32")
-    return te.compute(shape, lambda *place: total[place] * share, "variance")
+    pixels = tirx.Cast("float32", height * width)
+    return te.compute(shape, lambda *place: total[place] / pixels, "variance")
 
 
 def group_factors(mean: Any, variance: Any, scale: Any, size: int, epsilon: float) -> list[Any]:
@@ -77,6 +77,12 @@ def group_factors(mean: Any, variance: Any, scale: Any, size: int, epsilon: floa
         return scale[0, c, 0, 0, v] / tirx.sqrt(whole[n, c, y, x, v] + tirx.const(epsilon, "float32"))
 
     return [middle, te.compute(mean.shape, factor, "factor")]
+
+
+def first_pixels(data: Any, *, size: Sequence[Any]) -> Any:
+    """The rows and columns of N C/v H W v that are within `size` (height, width)."""
+    batch, blocks, _height, _width, lanes = data.shape
+    return te.compute((batch, blocks, *size, lanes), lambda *place: data[place], "cropped")
 
 
 def join_blocks(*parts: Any) -> Any:

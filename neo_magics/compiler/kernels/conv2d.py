@@ -6,6 +6,7 @@ Data that is not packed is N C H W, the same with b = 1.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from tvm import te, tirx
 
 from neo_magics.compiler.kernels import KERNEL, TILE
 from neo_magics.compiler.kernels.bands import Bands
+from neo_magics.compiler.kernels.sizes import reaches
 
 CONV2D = "conv2d"
 
@@ -72,18 +74,18 @@ def conv2d(
     return te.compute(shape, element, "conv2d", attrs={KERNEL: CONV2D, TILE: [*tile, int(across)]})
 
 
-def pad_window(data: Any, window: Window, out: tuple[int, int], kernel: tuple[int, int]) -> Any:
+def pad_window(data: Any, window: Window, out: tuple[Any, Any], kernel: tuple[int, int]) -> Any:
     """`data` with zeros around: exactly what the windows read, or the block could not be tiled."""
     rows, columns = (
         (o - 1) * s + (k - 1) * d + 1
         for o, s, k, d in zip(out, window.stride, kernel, window.dilation, strict=True)
     )
-    if not any(window.padding) and columns <= int(data.shape[3]):
+    if not any(window.padding) and reaches(data.shape[3], columns):
         return data
     return pad_to(data, window, rows, columns)
 
 
-def pad_to(data: Any, window: Window, rows: int, columns: int, attrs: dict[str, Any] | None = None) -> Any:
+def pad_to(data: Any, window: Window, rows: Any, columns: Any, attrs: dict[str, Any] | None = None) -> Any:
     """The first `rows` × `columns` of `data` in its padding, and zeros where they reach beyond it."""
     top, left, _bottom, _right = window.padding
     height, width = data.shape[2], data.shape[3]
@@ -97,9 +99,10 @@ def pad_to(data: Any, window: Window, rows: int, columns: int, attrs: dict[str, 
     return te.compute(shape, element, "pad", attrs=attrs)
 
 
-def pack_channels(data: Any, *, lanes: int) -> Any:
-    """N C H W → N C/v H W v; channels beyond C are zero."""
+def pack_channels(data: Any, *, lanes: int, size: Sequence[Any] = ()) -> Any:
+    """N C H W → N C/v H W v; channels beyond C are zero. `size`: other words for (H, W)."""
     batch, channels, height, width = data.shape
+    height, width = size or (height, width)
     blocks = -(-int(channels) // lanes)
 
     def element(n: Any, c: Any, y: Any, x: Any, v: Any) -> Any:
@@ -111,9 +114,10 @@ def pack_channels(data: Any, *, lanes: int) -> Any:
     return te.compute((batch, blocks, height, width, lanes), element, "pack_channels")
 
 
-def unpack_channels(data: Any, *, channels: int) -> Any:
-    """N C/v H W v → N C H W, the padded channels left out."""
+def unpack_channels(data: Any, *, channels: int, size: Sequence[Any] = ()) -> Any:
+    """N C/v H W v → N C H W, the padded channels left out. `size`: other words for (H, W)."""
     batch, _blocks, height, width, lanes = data.shape
+    height, width = size or (height, width)
     return te.compute(
         (batch, channels, height, width),
         lambda n, c, y, x: data[n, c // int(lanes), y, x, c % int(lanes)],

@@ -14,6 +14,7 @@ from tvm import te
 from neo_magics.compiler.kernels import KERNEL, TILE
 from neo_magics.compiler.kernels.bands import Bands
 from neo_magics.compiler.kernels.conv2d import Window, pad_to
+from neo_magics.compiler.kernels.sizes import ceil_div, reaches
 
 CONV2D_TILES = "conv2d_tiles"
 Array = np.ndarray[Any, Any]
@@ -51,19 +52,21 @@ def conv2d_tiles(
     weight: Any,
     *,
     phases: Phases,
-    out: tuple[int, int],
+    out: tuple[Any, Any],
     tile: tuple[int, int],
     bands: Bands | None = None,
     across: bool = False,
 ) -> Any:
     """The convolution with a result of `out` (height, width), `tile` = (columns, blocks of channels) at once.
 
+    A height or width that is only known later is an expression.
+
     `bands` and `across` as in kernels.conv2d.
     Columns beyond the end of the last tile are computed of zeros and not stored.
     """
     high, wide, out_blocks, in_blocks, kernel_h, kernel_w, in_lanes, lanes = (int(s) for s in weight.shape)
-    rows, columns = -(-out[0] // high), -(-out[1] // wide)
-    tiles = -(-columns // tile[0])
+    rows, columns = ceil_div(out[0], high), ceil_div(out[1], wide)
+    tiles = ceil_div(columns, tile[0])
     last = rows - 1, tiles * tile[0] - 1
     needed = (
         phases.place(0, last[0], high - 1, kernel_h - 1) + 1,
@@ -91,7 +94,7 @@ def conv2d_tiles(
     return te.compute((data.shape[0], out_blocks, *out, lanes), result, "conv2d")
 
 
-def _pad(data: Any, window: Window, needed: tuple[int, int]) -> Any:
+def _pad(data: Any, window: Window, needed: tuple[Any, Any]) -> Any:
     top, left, _bottom, _right = window.padding
-    fits = needed[0] <= int(data.shape[2]) and needed[1] <= int(data.shape[3])
+    fits = all(reaches(*sizes) for sizes in zip(data.shape[2:4], needed, strict=True))
     return data if fits and not top and not left else pad_to(data, window, *needed)

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from tvm import te
 
 from neo_magics.compiler.kernels import KERNEL, TILE
 from neo_magics.compiler.kernels.conv2d import Window, pad_window
+from neo_magics.compiler.kernels.sizes import ceil_div
 
 DEPTHWISE = "depthwise"
 
 
-def depthwise_conv2d(data: Any, weight: Any, *, window: Window, tile: tuple[int, int]) -> Any:
+def depthwise_conv2d(
+    data: Any, weight: Any, *, window: Window, tile: tuple[int, int], out: Sequence[Any] = ()
+) -> Any:
     """One filter per channel: data N C/v H W v, weights C/v KH KW v; tile[0] columns at once.
 
+    `out` (height, width) is needed where the data's is free, else it follows.
     Columns beyond the end of the last tile are computed of zeros and not stored.
     """
     _blocks, kernel_h, kernel_w, lanes = (int(size) for size in weight.shape)
-    height, width = int(data.shape[2]), int(data.shape[3])
-    out_h, out_w = window.out_size(height, width, (kernel_h, kernel_w))
-    columns, tiles = tile[0], -(-out_w // tile[0])
+    out_h, out_w = out or window.out_size(int(data.shape[2]), int(data.shape[3]), (kernel_h, kernel_w))
+    columns, tiles = tile[0], ceil_div(out_w, tile[0])
     padded = pad_window(data, window, (out_h, tiles * columns), (kernel_h, kernel_w))
     ry, rx = te.reduce_axis((0, kernel_h), "ry"), te.reduce_axis((0, kernel_w), "rx")
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from tvm import te
+from tvm import te, tirx
+
+from neo_magics.compiler.kernels.arithmetic import float32
 
 Array = np.ndarray[Any, Any]
 
@@ -25,6 +28,52 @@ def axis_weights(before: int, after: int, mode: str) -> tuple[Array, Array, Arra
     source = np.clip(source, 0, before - 1).astype("float32")
     low = np.floor(source).astype("int32")
     return low, np.minimum(low + 1, before - 1).astype("int32"), (source - low).astype("float32")
+
+
+def nearer(*, sizes: Sequence[Any], mode: str) -> Any:
+    """For each result along an axis of `sizes` (before, after), perhaps free: the element at or before it."""
+    source, last = _sources(sizes, mode), tirx.Cast("int32", sizes[0] - 1)
+    return te.compute(source.shape, lambda y: tirx.min(tirx.Cast("int32", source[y]), last), "nearer")
+
+
+def farther(*, sizes: Sequence[Any], mode: str) -> Any:
+    """The element after that, if there is one."""
+    first, last = nearer(sizes=sizes, mode=mode), tirx.Cast("int32", sizes[0] - 1)
+    return te.compute(first.shape, lambda y: tirx.min(first[y] + 1, last), "farther")
+
+
+def share(*, sizes: Sequence[Any], mode: str) -> Any:
+    """The weight of the farther one."""
+    source, first = _sources(sizes, mode), nearer(sizes=sizes, mode=mode)
+    return te.compute(source.shape, lambda y: source[y] - tirx.Cast("float32", first[y]), "share")
+
+
+def _sources(sizes: Sequence[Any], mode: str) -> Any:
+    """Where each result lies among the elements before; float32, as `axis_weights` counts."""
+    before, after = sizes
+    size, count = tirx.Cast("float32", before), tirx.Cast("float32", after)
+    one, half = float32(1.0), float32(0.5)
+
+    def source(y: Any) -> Any:
+        place = tirx.Cast("float32", y)
+        if mode == "align_corners":
+            return place * ((size - one) / tirx.max(count - one, one))
+        if mode == "asymmetric":
+            return place * (size / count)
+        return tirx.max((place + half) * (size / count) - half, float32(0.0))
+
+    return te.compute((after,), source, "source")
+
+
+def resize_nearest(data: Any, rows: Any, columns: Any) -> Any:
+    """N C H W or N C/v H W v → those rows and columns."""
+    batch, channels, _height, _width, *lanes = data.shape
+
+    def element(n: Any, c: Any, y: Any, x: Any, *lane: Any) -> Any:
+        return data[(n, c, rows[y], columns[x], *lane)]
+
+    shape = (batch, channels, rows.shape[0], columns.shape[0], *lanes)
+    return te.compute(shape, element, "resized")
 
 
 def resize_bilinear(data: Any, top: Any, bottom: Any, down: Any, left: Any, right: Any, across: Any) -> Any:

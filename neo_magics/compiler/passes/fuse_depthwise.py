@@ -59,9 +59,10 @@ class _Expanded:
     def _pays(self, sch: Any, block: Any, padding: Any) -> bool:
         """Whether there are pieces for all threads, and what one expands stays near."""
         batch, blocks = sch.get(block).writes[0].source.shape[:2]
-        if not isinstance(batch, tirx.IntImm):
+        size = sch.get(padding).reads[0].source.shape[2:]
+        if not all(isinstance(each, tirx.IntImm) for each in (batch, *size)):
             return False
-        height, width, lanes = (int(size) for size in sch.get(padding).reads[0].source.shape[2:])
+        height, width, lanes = map(int, size)
         expanded = height, 4 * height * width * lanes
         strips = strips_of([image_of(sch, block), expanded, image_of(sch, padding)], self.machine)
         pieces, cores = int(batch) * int(blocks) * strips, max(self.machine.cores, 2)

@@ -31,9 +31,9 @@ def pack_conv2d_transpose(packer: Packer, call: Any) -> Any | None:
     shape, out, window = calls.shape_of(data), calls.shape_of(call), calls.static_shape(operand)
     if shape is None or out is None or window is None:
         return None
-    if not calls.is_plain_convolution(call, "IOHW", (*shape[1:], *out[1:])):
+    if not calls.is_plain_convolution(call, "IOHW", (shape[1], out[1])):
         return None
-    size, weight, groups = (int(out[2]), int(out[3])), calls.constant(operand), int(call.attrs.groups)
+    size, weight, groups = packer.named(call), calls.constant(operand), int(call.attrs.groups)
     work, gaps = _work(call, window)
     if weight is not None and shape[2:] == (1, 1) and groups == 1 and work.dilation == gaps == (1, 1):
         return _of_one_pixel(packer, call, spread(weight, work.padding, size, packer.lanes), size)
@@ -45,8 +45,9 @@ def pack_conv2d_transpose(packer: Packer, call: Any) -> Any | None:
     if weights is None:
         return None
     wide = work.stride[1]
-    tile = tile_with_tail(-(-size[1] // wide), bands.shared, packer.machine, phases=wide)
-    options: dict[str, Any] = {"phases": work.phases, "out": size, "tile": tile}
+    columns = -(-packer.sizes.typical(size[1]) // wide)
+    tile = tile_with_tail(columns, bands.shared, packer.machine, phases=wide)
+    options: dict[str, Any] = {"sizes": {"out": size}, "phases": work.phases, "tile": tile}
     made = packer.emit(
         conv2d_tiles, packer.pack(data), weights, fuses=True, bands=bands if groups > 1 else None, **options
     )

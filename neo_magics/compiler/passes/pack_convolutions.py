@@ -6,14 +6,17 @@ and vanishes. So an operator only has to say whether it works on packed channels
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import tvm
-from tvm import relax
+from tvm import relax, tirx
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
-from neo_magics.compiler.kernels import FUSES_ELEMENTWISE
+from neo_magics.compiler.kernels import FUSES_ELEMENTWISE, OPAQUE
+from neo_magics.compiler.kernels.arithmetic import is_one
 from neo_magics.compiler.kernels.conv2d import Window, pack_channels, unpack_channels
 from neo_magics.compiler.kernels.conv2d_candidates import Convolution
 from neo_magics.compiler.machine import Machine
@@ -24,8 +27,10 @@ from neo_magics.compiler.passes.pack_computed import pack_computed
 from neo_magics.compiler.passes.pack_conv2d_transpose import pack_conv2d_transpose
 from neo_magics.compiler.passes.pack_depthwise import pack_depthwise, pack_filters
 from neo_magics.compiler.passes.pack_dot_convolutions import narrow_wins, pack_dot_conv2d
+from neo_magics.compiler.passes.pack_free import pack_free_conv2d
 from neo_magics.compiler.passes.packable import REWRITES
 from neo_magics.compiler.passes.packable_moves import split_piece
+from neo_magics.compiler.passes.size_names import SizeNames
 from neo_magics.compiler.tuning import Choose
 
 
@@ -45,7 +50,7 @@ class PackConvolutions:
     def transform_module(self, module: tvm.IRModule, _context: Any) -> tvm.IRModule:
         """Rewrite `main`; dead twins are left for DeadCodeElimination."""
         packer = Packer(module, self.machine, strict=self.strict, choose=self.choose)
-        return calls.rewrite_entry(packer, module)
+        return packer.sizes.bind(calls.rewrite_entry(packer, module))
 
 
 @mutator
@@ -59,6 +64,7 @@ class Packer(PyExprMutator):  # type: ignore[misc]
         self.lanes = machine.lanes
         self.machine = machine
         self.strict = strict
+        self.sizes = SizeNames(module[calls.ENTRY])
         self._twins: dict[Any, Any] = {}
 
     def visit_call_(self, call: Any) -> Any:
@@ -84,7 +90,14 @@ class Packer(PyExprMutator):  # type: ignore[misc]
     def pack(self, value: Any) -> Any:
         """The packed form of any N C H W value: its twin, or a packed copy."""
         found = self.packed(value)
-        return found if found is not None else self.emit(pack_channels, value, lanes=self.lanes)
+        if found is not None:
+            return found
+        return self.emit(pack_channels, value, lanes=self.lanes, sizes={"size": self.named(value)})
+
+    def named(self, value: Any) -> tuple[Any, Any]:
+        """Height and width of an image N C H W, free ones by their names."""
+        _batch, _channels, height, width = calls.shape_of(value) or ()
+        return self.sizes.name(height), self.sizes.name(width)
 
     def keep(self, packed: Any, channels: int, unpacked: Any = None) -> Any:
         """Register a packed value; returns its unpacked twin, which stands for it in the graph.
@@ -95,10 +108,11 @@ class Packer(PyExprMutator):  # type: ignore[misc]
         batch, blocks, height, width, lanes = packed.ty.shape.values
         if unpacked is not None:
             twin = unpacked
-        elif int(blocks) * int(lanes) == channels and int(height) == int(width) == 1:
+        elif int(blocks) * int(lanes) == channels and is_one(height) and is_one(width):
             twin = self.builder_.emit(relax.op.reshape(packed, [batch, channels, 1, 1]))  # the same memory
         else:
-            twin = self.emit(unpack_channels, packed, channels=channels)
+            size = self.sizes.meaning(height), self.sizes.meaning(width)
+            twin = self.emit(unpack_channels, packed, channels=channels, sizes={"size": size})
         self._twins[twin] = packed
         return twin
 
@@ -110,16 +124,34 @@ class Packer(PyExprMutator):  # type: ignore[misc]
         pattern: int | None = None,
         name: str = "",
         attrs: dict[str, Any] | None = None,
+        sizes: dict[str, Any] | None = None,
         **options: Any,
     ) -> Any:
-        """A call of a tensor expression, bound to a variable; `fuses`: it takes element-wise followers."""
+        """A call of a tensor expression, bound to a variable; `fuses`: it takes element-wise followers.
+
+        `sizes` are options that may hold free sizes.
+        """
         compute = partial(kernel, **options)  # call_te would convert options, and knows few types
         pattern = FUSES_ELEMENTWISE if fuses else pattern
+        if not self._sizes_are_read(operands, sizes or {}):
+            pattern = OPAQUE  # FuseTIR cannot fuse what has to be told a size
         marks = {**({} if pattern is None else {"op_pattern": pattern}), **(attrs or {})}
         made = self.builder_.call_te(
-            compute, *operands, primfunc_name_hint=name or kernel.__name__, primfunc_attrs=marks or None
-        )
+            compute, *operands, primfunc_name_hint=name or kernel.__name__, primfunc_attrs=marks or None,
+            **{option: list(pair) for option, pair in (sizes or {}).items()},
+        )  # fmt: skip
         return self.builder_.emit(made)
+
+    def _sizes_are_read(self, operands: Sequence[Any], sizes: dict[str, Any]) -> bool:
+        """Whether all free sizes that a kernel uses are dimensions of its operands."""
+        shapes = [size for operand in operands for size in calls.shape_of(operand) or ()]
+        names = [size for size in shapes if isinstance(size, tirx.Var)]
+        used = [size for size in (*shapes, *chain(*sizes.values())) if isinstance(size, tirx.Expr)]
+        return all(
+            any(var.same_as(name) for name in names)
+            for size in used
+            for var in tirx.analysis.undefined_vars(size)
+        )
 
     def visit_tuple_getitem_(self, item: Any) -> Any:
         item = self.visit_expr_post_order(item)
@@ -129,9 +161,12 @@ class Packer(PyExprMutator):  # type: ignore[misc]
     def _convolution(self, call: Any, *, expands: bool) -> Any | None:
         weight = calls.constant(call.args[1])
         shape = calls.shape_of(call.args[0])
-        if shape is None or not calls.is_plain_convolution(call, "OIHW", shape[1:]):
+        if shape is None or not calls.is_plain_convolution(call, "OIHW", shape[1:2]):
             return None
         window = _window(call.attrs)
+        if not all(isinstance(size, int) and size > 0 for size in shape[2:]):
+            known = self.sizes.can_name([*shape[2:], *(calls.shape_of(call) or ())[2:]])
+            return pack_free_conv2d(self, call, weight, window) if known and weight is not None else None
         if weight is None:
             return pack_computed(self, call, window)
         groups, channels = int(call.attrs.groups), weight.shape[0]

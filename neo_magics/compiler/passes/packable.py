@@ -6,6 +6,7 @@ as they are finite. Behind operators that can make them infinite (division, exp,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from neo_magics.compiler.kernels.channels import scale_channels
 from neo_magics.compiler.passes import calls
 from neo_magics.compiler.passes.pack_norms import group_norm, instance_norm
 from neo_magics.compiler.passes.pack_pooling import pool
-from neo_magics.compiler.passes.packable_moves import MOVES
+from neo_magics.compiler.passes.packable_moves import MOVES, is_image
 
 if TYPE_CHECKING:
     from neo_magics.compiler.passes.pack_convolutions import Packer
@@ -72,8 +73,10 @@ def _one_is_a_gate(operands: list[Any]) -> bool:
 
 
 def _pixels(operand: Any) -> int:
+    """Of a packed image; 0 for everything else, and where they are not known."""
     shape = calls.shape_of(operand) or ()
-    return int(shape[2]) * int(shape[3]) if len(shape) == PACKED_RANK else 0
+    size = shape[2:4] if len(shape) == PACKED_RANK else ()
+    return math.prod(size) if size and all(isinstance(each, int) for each in size) else 0
 
 
 def quotient(packer: Packer, call: Any) -> Any | None:
@@ -99,12 +102,12 @@ def _operand(packer: Packer, operand: Any, channels: int) -> Any | None:
     shape = calls.shape_of(operand)
     if shape == ():
         return operand
-    if shape is None or len(shape) != 4 or not all(isinstance(size, int) for size in shape[1:]):
+    if shape is None or len(shape) != 4 or not isinstance(shape[1], int):
         return None
     if shape[1] == channels:
         return packer.pack(operand)
     if shape[1] == 1:  # one channel for all: its own packed form would have zeros in the other lanes
-        return packer.builder_.emit(relax.op.reshape(operand, [*shape, 1]))
+        return packer.builder_.emit(relax.op.reshape(operand, [*shape[:2], *packer.named(operand), 1]))
     return None
 
 
@@ -130,7 +133,7 @@ def pooling(operator: Callable[..., Any], *names: str) -> Rewrite:
         if ours is not None:
             return ours
         data = packer.packed(call.args[0])
-        if data is None or call.attrs.layout != "NCHW":
+        if data is None or call.attrs.layout != "NCHW" or not is_image(call):
             return None
         options = {name: getattr(call.attrs, name) for name in names}
         made = operator(data, **options, layout=f"NCHW{packer.lanes}c")

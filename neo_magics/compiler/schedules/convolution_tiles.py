@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tvm
 from tvm import tirx
 from tvm.s_tir import Schedule
 
@@ -26,7 +25,7 @@ def schedule_convolution_tiles(func: tirx.PrimFunc, machine: Machine) -> Schedul
     window; only the columns inside the image are stored. Threads share batch × blocks × rows, or, `across`
     the channels, batch × rows × blocks.
     """
-    sch = Schedule(tvm.IRModule({"main": func}))
+    sch = loops.schedule_of(func)
     conv = loops.find_annotated(sch, KERNEL, CONV2D_TILES)
     if conv is None:
         return None
@@ -53,7 +52,9 @@ def schedule_convolution_tiles(func: tirx.PrimFunc, machine: Machine) -> Schedul
     for block in padding:
         schedule_padding(sch, block, operations)
     rows = RowsInside.of(sch, conv, padding)
-    if high * wide == 1:  # else each phase has its own weights, which do not lie in one piece
+    if (
+        high * wide == 1 and None not in counts[1:]
+    ):  # else each phase has its own weights, which do not lie in one piece
         nest, channel = places(sch, counts, place, inside), shared.index(channel_out)
         sch = prefetch_slabs(sch, conv, reduced, [nest[channel]], nest[channel + 1 :])
     return sch if rows is None else rows.skipped(sch)

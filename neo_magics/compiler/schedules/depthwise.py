@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-import tvm
 from tvm import tirx
 from tvm.s_tir import Schedule
 
@@ -23,6 +22,7 @@ STRIP_BYTES = 24 * 1024  # of padded data that stays in the first cache
 CACHE_BYTES = 256 * 1024  # of expanded data for one thread
 NEAR_BYTES = 512 * 1024  # of a strip's expanded data and its padded copy
 EXPANDED_TWICE = 0.15  # of the rows, at most
+FEW_ROWS = 4  # of a strip of an image of free size
 STRAIGHT = 256  # multiply-adds written out one after the other, at most
 
 
@@ -35,7 +35,7 @@ def schedule_depthwise(func: tirx.PrimFunc, machine: Machine) -> Schedule | None
     inverted residual of MobileNetV2), a piece is a strip of rows of some blocks of channels: it is
     expanded, between zeros, and filtered in the second cache, and never goes to memory.
     """
-    sch = Schedule(tvm.IRModule({"main": func}))
+    sch = loops.schedule_of(func)
     filtered = loops.find_annotated(sch, KERNEL, DEPTHWISE)
     if filtered is None:
         return None
@@ -125,6 +125,8 @@ def _strip_rows(sch: Schedule, out: Block, padding: list[Block]) -> int:
     """Rows of the result whose padded data fits the first cache."""
     if not padding:
         return 1
+    if None in (loops.extent(sch, loop) for loop in sch.get_loops(out)[2:]):
+        return FEW_ROWS
     rows, _width, lanes = (loops.extent(sch, loop) or 1 for loop in sch.get_loops(out)[2:])
     *_, padded_rows, padded_width, _lanes = (
         loops.extent(sch, loop) or 1 for loop in sch.get_loops(padding[0])

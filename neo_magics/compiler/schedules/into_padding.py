@@ -65,7 +65,7 @@ class PaddedCopy:
         inside, value, fill = store.value.args
         simplify = Analyzer().simplify
         offsets = [simplify(at - index) for at, index in zip(store.indices, value.indices, strict=True)]
-        if not all(isinstance(offset, tirx.IntImm) for offset in offsets):
+        if not all(isinstance(known, tirx.IntImm) for known in (*offsets, *value.source.shape[ROW:])):
             return None
         found = tuple(int(offset) for offset in offsets)
         return cls(

@@ -24,6 +24,13 @@ REDUCE = tirx.IterVar.CommReduce
 SPATIAL = tirx.IterVar.DataPar
 
 
+def schedule_of(func: tirx.PrimFunc) -> Schedule:
+    """Where more than the batch is free, without TVM's checks: it cannot prove ⌊x / t⌋ < ⌈w / t⌉ of x < w."""
+    shapes = [param.shape for param in func.params if hasattr(param.ty, "shape")]
+    known = all(isinstance(size, tirx.IntImm) for shape in shapes for size in shape[1:])
+    return Schedule(tvm.IRModule({"main": func}), enable_check=known)
+
+
 def extent(sch: Schedule, loop: Loop) -> int | None:
     """The number of iterations; None where it depends on a free dimension."""
     size = sch.get(loop).extent

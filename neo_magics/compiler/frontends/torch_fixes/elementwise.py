@@ -7,8 +7,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tvm import relax
+from tvm.sym import Analyzer
 
 from neo_magics.compiler.frontends.torch_fixes.arithmetic import cast_to
+from neo_magics.compiler.passes import calls
 
 
 def elu(node: Any, importer: Any) -> Any:
@@ -57,7 +59,8 @@ def concatenate(node: Any, importer: Any) -> Any:
     """aten.cat of tensors of different dtypes, in their common one.
 
     TVM: fails late, without a name, for parts whose free sizes it cannot prove to be equal: of x[:, 1:] with
-    one place of padding, and x. PyTorch can, and its word is taken. It leaves out an empty list among tensors
+    one place of padding, and x. PyTorch can, and its word is taken; where even PyTorch cannot, as of an image
+    that was halved and doubled again, the model looks when it runs. It leaves out an empty list among tensors
     of more dimensions, as which a cache of keys and values begins; TVM: fails.
     """
     emit = importer.block_builder.emit
@@ -75,16 +78,31 @@ def concatenate(node: Any, importer: Any) -> Any:
 
 
 def _of_equal_sizes(nodes: Sequence[Any], parts: Sequence[Any], axis: int, importer: Any) -> list[Any]:
-    """`parts` with one expression for each size that PyTorch has as one: the shortest."""
+    """`parts` with one expression for each size but that of the axis: the shortest."""
     told = [part.meta["val"].shape for part in nodes]
     shapes = [list(importer.shape_of(part)) for part in parts]
+    certain = True
     for place in range(len(shapes[0])):
-        same = len({str(shape[place]) for shape in told}) == 1
-        if same and place != axis % len(shapes[0]):
+        if place != axis % len(shapes[0]):
+            certain &= len({str(shape[place]) for shape in told}) == 1
             size = min((shape[place] for shape in shapes), key=lambda each: len(str(each)))
             shapes = [[*shape[:place], size, *shape[place + 1 :]] for shape in shapes]
-    emit = importer.block_builder.emit
-    return [emit(relax.op.reshape(part, shape)) for part, shape in zip(parts, shapes, strict=True)]
+    builder = importer.block_builder
+    if certain:
+        return [builder.emit(relax.op.reshape(*pair)) for pair in zip(parts, shapes, strict=True)]
+    return [_found_equal(part, shape, importer) for part, shape in zip(parts, shapes, strict=True)]
+
+
+def _found_equal(part: Any, shape: Sequence[Any], importer: Any) -> Any:
+    """`part` with the sizes of `shape`, which is only looked at when the model runs."""
+    own, builder = list(importer.shape_of(part)), importer.block_builder
+    axes = [axis for axis, size in enumerate(own) if not calls.same_size(size, shape[axis])]
+    if not axes:
+        return part
+    ends = [shape[axis] for axis in axes]
+    apart = [Analyzer().simplify(own[axis] - shape[axis]) for axis in axes]
+    builder.match_cast(relax.ShapeExpr([0] * len(axes)), relax.ShapeType(apart))
+    return builder.emit(relax.op.strided_slice(part, axes, [0] * len(axes), ends, assume_inbound=True))
 
 
 def where(node: Any, importer: Any) -> Any:

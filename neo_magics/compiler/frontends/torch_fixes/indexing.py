@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import tvm
@@ -55,6 +56,9 @@ def part(node: Any, importer: Any) -> Any:
     given: list[Any] = [*node.args[1:], *(0, None, None, 1)[len(node.args) - 1 :]]
     axis, start, end, step = given
     size = node.meta["val"].shape[axis]
+    trimmed = _trimmed(node, importer, axis, start, end, step)
+    if trimmed is not None:
+        return trimmed
     if isinstance(size, int) or start or step != 1 or not isinstance(end, torch.fx.Node):
         return importer._slice(node)
     x, length = importer.env[node.args[0]], importer.env[end]
@@ -67,6 +71,22 @@ def part(node: Any, importer: Any) -> Any:
     begins, steps = (relax.const([number] * rank, "int64") for number in (0, 1))
     taken = emit(relax.op.dynamic_strided_slice(x, begins, ends, steps))
     return importer.block_builder.match_cast(taken, relax.TensorType(shape, str(x.ty.dtype)))
+
+
+def _trimmed(node: Any, importer: Any, axis: int, start: Any, end: Any, step: Any) -> Any | None:
+    """x[a:-b] of a free size, where PyTorch says that a + b fewer are left. TVM: hedges with minima."""
+    before, after = node.args[0].meta["val"].shape[axis], node.meta["val"].shape[axis]
+    end = 0 if end is None or end == sys.maxsize else end
+    whole = all(isinstance(number, int) for number in (start or 0, end, step)) and step == 1
+    if isinstance(before, int) or isinstance(after, int) or not whole:
+        return None
+    first, last = start or 0, end
+    if first < 0 or last > 0 or str(before + last - first) != str(after):
+        return None
+    x = importer.env[node.args[0]]
+    size = list(importer.shape_of(x))[axis]
+    cut = relax.op.strided_slice(x, [axis % len(x.ty.shape)], [first], [size + last], assume_inbound=True)
+    return importer.block_builder.emit(cut)
 
 
 def gather(node: Any, importer: Any) -> Any:

@@ -45,6 +45,39 @@ def _weights(node: Any, before: int, after: int, factor: float | None) -> np.nda
     return np.ascontiguousarray(resized[0, :, :, 0].numpy().T)
 
 
+def bilinear(node: Any, importer: Any) -> Any:
+    """aten.upsample_bilinear2d. TVM: needs the sizes of the image."""
+    sizes = list(importer.shape_of(importer.env[node.args[0]]))[2:]
+    if _are_known([*sizes, *node.meta["val"].shape[2:]]):
+        return importer._upsample_bilinear2d(node)
+    corners = node.args[2] if len(node.args) > 2 else node.kwargs.get("align_corners", False)
+    mode = "align_corners" if corners else "half_pixel"
+    factors = _factors(node, 3)
+    return _of_free_size(node, importer, factors, method="linear", coordinate_transformation_mode=mode)
+
+
+def _are_known(sizes: Any) -> bool:
+    return all(isinstance(size, int) or hasattr(size, "value") for size in sizes)
+
+
+def _of_free_size(node: Any, importer: Any, factors: list[float] | None, **options: Any) -> Any:
+    """The resizing of a sequence or an image whose sizes are known when the model runs."""
+    x, emit = importer.env[node.args[0]], importer.block_builder.emit
+    before = list(importer.shape_of(x))
+    if factors is None:
+        after = list(importer._retrieve_args(node.args[1]))
+    elif all(factor == int(factor) for factor in factors):
+        after = [size * int(factor) for size, factor in zip(before[2:], factors, strict=True)]
+    else:
+        raise NotImplementedError("a free height or width is resized by whole factors, or to given sizes")
+    if len(after) == 1:
+        x, after = emit(relax.op.expand_dims(x, [2])), [1, *after]
+    if len(after) != 2:
+        raise NotImplementedError("a volume of free size cannot be resized")
+    made = emit(relax.op.image.resize2d(x, relax.ShapeExpr(after), layout="NCHW", **options))
+    return made if len(before) == 4 else emit(relax.op.squeeze(made, [2]))
+
+
 def of_known_size(name: str) -> Callable[[Any, Any], Any]:
     """TVM's own converter, which needs the sizes of the image."""
 
@@ -56,7 +89,7 @@ def of_known_size(name: str) -> Callable[[Any, Any], Any]:
 
 
 def _known_sizes(sizes: Any) -> list[int]:
-    if not all(isinstance(size, int) or hasattr(size, "value") for size in sizes):
+    if not _are_known(sizes):
         raise NotImplementedError("an image whose height or width is free cannot be resized")
     return [int(size) for size in sizes]
 
@@ -65,6 +98,9 @@ def _by_index(node: Any, importer: Any, offset: float) -> Any:
     x = importer.env[node.args[0]]
     sizes, factors = importer.shape_of(x), _factors(node)
     target = list(node.meta["val"].shape)
+    if not offset and not _are_known([*list(sizes)[2:], *target[2:]]):
+        options = {"coordinate_transformation_mode": "asymmetric", "rounding_method": "floor"}
+        return _of_free_size(node, importer, factors, method="nearest_neighbor", **options)
     _known_sizes(list(sizes)[2:])
     for axis in range(2, len(target)):
         before, after = int(sizes[axis]), int(target[axis])
@@ -77,9 +113,9 @@ def _by_index(node: Any, importer: Any, offset: float) -> Any:
     return x
 
 
-def _factors(node: Any) -> list[float] | None:
-    """The scale factors, which decide the ratio where they are given ("vec" overloads)."""
-    given = node.args[2] if len(node.args) > 2 else node.kwargs.get("scale_factors")
+def _factors(node: Any, place: int = 2) -> list[float] | None:
+    """The scale factors ("vec" overloads, argument `place`), which decide the ratio where they are given."""
+    given = node.args[place] if len(node.args) > place else node.kwargs.get("scale_factors")
     if node.args[1:2] and node.args[1] is not None:
         return None
     return [float(factor) for factor in given] if isinstance(given, list | tuple) else None
@@ -93,6 +129,6 @@ CONVERTERS = {
     **{f"_upsample_nearest_exact{n}d.vec": nearest_exact for n in _DIMENSIONS},
     **{f"_upsample_nearest_exact{n}d.default": nearest_exact for n in _DIMENSIONS},
     **{f"{name}.default": antialiased for name in _SMOOTH},
-    "upsample_bilinear2d.vec": of_known_size("_upsample_bilinear2d"),
+    "upsample_bilinear2d.vec": bilinear,
     "upsample_bicubic2d.vec": of_known_size("_upsample_bicubic2d"),
 }
