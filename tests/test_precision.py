@@ -40,6 +40,7 @@ def compiled(model: torch.nn.Module, settings: object, **options: object) -> Job
         raise
 
 
+@pytest.mark.slow
 def test_bfloat16_is_measured_and_told(network, settings):
     job = compiled(network, settings, dtype="bf16")
     report = job.report

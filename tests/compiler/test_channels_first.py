@@ -88,6 +88,7 @@ def test_only_the_ends_are_transposed(name: str) -> None:
     assert transposes(simplified(source)) == 2
 
 
+@pytest.mark.slow
 def test_the_results_stay_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     x = random(SHAPE)
     builds = [network(between) for between in BETWEEN.values()] + [lambda v, f=f: [f(v)] for f in ORDERED]

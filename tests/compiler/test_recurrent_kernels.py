@@ -43,7 +43,9 @@ class Flat(nn.Module):
 
 
 @pytest.mark.parametrize("mcpu", WIDTHS)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", ["LSTM", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("GRU", "RNN"))]
+)
 def test_hidden_sizes_and_lanes(kind: str, mcpu: str) -> None:
     sizes = ((64, 1), (13, 3), (272, 2), (33, 13)) if mcpu == "native" else ((13, 8),)
     for hidden, batch in sizes:

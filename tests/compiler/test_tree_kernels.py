@@ -67,7 +67,11 @@ def compiled(kernel: Any, tables: list[Any], columns: int, dtype: str = "float64
     return compute
 
 
-@pytest.mark.parametrize(("key", "columns"), [("float32", 0), ("float64", 3)], ids=["numbers", "vectors"])
+@pytest.mark.parametrize(
+    ("key", "columns"),
+    [("float32", 0), pytest.param("float64", 3, marks=pytest.mark.slow)],
+    ids=["numbers", "vectors"],
+)
 def test_both_kernels_find_every_leaf(key: str, columns: int) -> None:
     rng = np.random.default_rng(1)
     trees = [grown(rng, leaves, key, columns) for leaves in (1, 2, 5, 31, 32, 33, 64, 65, 130)]

@@ -27,7 +27,7 @@ def fitted(kind: Any, x: Any = X, y: Any = Y, columns: Any = (0, 2)) -> Any:
     return kind(max_iter=5, categorical_features=list(columns), min_samples_leaf=5).fit(x, y)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", [pytest.param("float32", marks=pytest.mark.slow), "float64"])
 def test_categories_that_were_not_seen_are_missing(dtype: str) -> None:
     model = fitted(HistGradientBoostingRegressor)
     assert any(tree.nodes["is_categorical"].any() for (tree,) in model._predictors)
@@ -39,6 +39,7 @@ def test_missing_values_in_training_are_a_category_of_their_own() -> None:
     agrees(fitted(HistGradientBoostingRegressor, x), MIXED, tolerance=TIGHT)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("classes", [2, 3])
 def test_classifiers(classes: int) -> None:
     model = fitted(HistGradientBoostingClassifier, y=(Y * classes / 8).astype(int).clip(max=classes - 1))

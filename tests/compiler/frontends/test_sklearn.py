@@ -67,7 +67,10 @@ CLASSIFIERS = [
     neural_network.MLPClassifier((6, 5), max_iter=30, random_state=0),
     neural_network.MLPClassifier((6,), activation="tanh", max_iter=30, random_state=0),
     calibration.CalibratedClassifierCV(linear_model.LogisticRegression(), cv=2),
-    calibration.CalibratedClassifierCV(ensemble.RandomForestClassifier(3, random_state=0), cv=2),
+    pytest.param(
+        calibration.CalibratedClassifierCV(ensemble.RandomForestClassifier(3, random_state=0), cv=2),
+        marks=pytest.mark.slow,
+    ),
     ensemble.VotingClassifier(
         [("a", linear_model.LogisticRegression()), ("b", naive_bayes.GaussianNB())], weights=[1, 2]
     ),
@@ -136,14 +139,14 @@ def test_votes_that_were_boosted(load: Any) -> None:
 @pytest.mark.parametrize(
     "model",
     [
-        ensemble.AdaBoostRegressor(n_estimators=7, random_state=0),
+        pytest.param(ensemble.AdaBoostRegressor(n_estimators=7, random_state=0), marks=pytest.mark.slow),
         pytest.param(
             ensemble.AdaBoostRegressor(
                 linear_model.Ridge(), n_estimators=4, loss="exponential", random_state=0
             ),
             marks=pytest.mark.slow,
         ),
-        pytest.param(ensemble.AdaBoostRegressor(n_estimators=1), marks=pytest.mark.slow),
+        ensemble.AdaBoostRegressor(n_estimators=1),
     ],
     ids=["trees", "lines", "one"],
 )

@@ -47,6 +47,7 @@ def test_lightgbm(parameters: dict[str, Any]) -> None:
     assert str(result.outputs[0]) == "prediction: float64[n]"
 
 
+@pytest.mark.slow
 def test_lightgbm_with_missing_values() -> None:
     agrees(boosted(holes(X)), holes(X, 0.5), tolerance=TIGHT)
     agrees(boosted(X), holes(X, 0.5), tolerance=TIGHT)  # then a missing value counts as zero
@@ -99,6 +100,7 @@ def test_lightgbm_s_ranking(objective: str, tmp_path: Path) -> None:
     np.testing.assert_allclose(got, model.predict(X), rtol=TIGHT, atol=TIGHT)
 
 
+@pytest.mark.slow
 def test_lightgbm_with_splits_by_category() -> None:
     rng = np.random.default_rng(0)
     x = np.column_stack([rng.integers(0, 70, 900), rng.random(900), rng.integers(0, 5, 900)])
@@ -246,6 +248,7 @@ def test_missing_values_alone_on_one_side_of_a_split() -> None:
     agrees(model, np.array([[np.nan], [1.0], [1e300], [-1e300], [np.inf], [-np.inf]]), tolerance=TIGHT)
 
 
+@pytest.mark.slow
 def test_several_outputs() -> None:
     forest = ensemble.RandomForestRegressor(4, random_state=0).fit(X, np.stack([Y, -Y], 1))
     result = agrees(forest, X, tolerance=TIGHT)
