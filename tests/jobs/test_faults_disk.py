@@ -15,7 +15,6 @@ import pytest
 from neo_magics.capture import capture
 from tests.jobs.models import dense, packed
 from tests.jobs.shop import Shop
-from tests.jobs.yard import until
 
 MB = 1 << 20
 LARGE = {"net.onnx": dense(640, 640)}  # 1.6 MB of weights, which no packing makes smaller
@@ -35,8 +34,8 @@ def small_disk(folder: Path, size: int) -> Iterator[None]:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
-def fill(folder: Path) -> None:
-    """Write until not a byte more has room."""
+def fill(folder: Path, leave: int) -> None:
+    """Write until no more than `leave` bytes have room."""
     size = 1 << 16
     with (folder / "ballast").open("wb", buffering=0) as file:
         while size:
@@ -44,6 +43,7 @@ def fill(folder: Path) -> None:
                 file.write(b"x" * size)
             except OSError:
                 size //= 2
+        file.truncate(file.tell() - leave)
 
 
 @pytest.mark.parametrize(
@@ -103,13 +103,16 @@ def test_a_cache_that_cannot_be_written_costs_only_the_cache(shop: Shop) -> None
 
 
 def test_the_one_disk_of_everything_fills_up_while_the_job_runs(shop: Shop, tmp_path: Path) -> None:
-    """Neither the child's reason nor the store's last word has room then: it is kept for them."""
+    """Neither the child's reason nor the store's last word has room then: it is kept for them.
+
+    What is left takes the model in, and not what becomes of it: so it is full before the job can end.
+    """
     home = tmp_path / "small"
     with small_disk(home, 24 * MB):
         there = Shop(replace(shop.settings, home=home), tmp_path)
-        name = there.create(there.put(packed(LARGE)))
-        until(lambda: "import" in dict(there.stages(name)))
-        fill(home)
+        archive = there.put(packed(LARGE))
+        fill(home, leave=4 * MB)
+        name = there.create(archive)
         answer = there.end(name, within=60)  # it was two minutes, on an idle machine
         assert answer["CompilationJobStatus"] == "FAILED"
         assert "No space is left on the disk" in answer["FailureReason"]
