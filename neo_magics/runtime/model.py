@@ -72,10 +72,7 @@ class CompiledModel:
             with self._lock:
                 result = self._entry(tensors)
         except (RuntimeError, ValueError, TypeError) as error:
-            raise ExecutionError(
-                f"The compiled model failed while it ran: {_first_line(error)}",
-                hint="Compile the model again; if it goes on, please report it with the model.",
-            ) from error
+            raise _told(error, [tuple(tensor.shape) for tensor in tensors]) from error
         convert = to_torch if any(map(is_torch, values)) else self._to_numpy
         outputs = [convert(tensor) for tensor in result]
         if not self._entry.fresh:
@@ -109,6 +106,19 @@ class CompiledModel:
 
 def _copy(array: Any) -> Any:
     return array.clone() if is_torch(array) else array.copy()
+
+
+def _told(error: Exception, shapes: Sequence[tuple[int, ...]]) -> ExecutionError:
+    if "match_cast" in str(error):  # what TVM says where sizes that only the run knows are not equal
+        return ExecutionError(
+            f"Inputs of these sizes do not fit the model: {', '.join(map(str, shapes))}. "
+            "Parts of it that are joined or added get different sizes.",
+            hint="Give sizes that it takes in its framework: multiples of 2, 4, 8, … where it halves images.",
+        )
+    return ExecutionError(
+        f"The compiled model failed while it ran: {_first_line(error)}",
+        hint="Compile the model again; if it goes on, please report it with the model.",
+    )
 
 
 def _first_line(error: BaseException) -> str:

@@ -7,7 +7,8 @@ from typing import Any
 import onnx
 import pytest
 
-from neo_magics.errors import CompilationError
+import neo_magics
+from neo_magics.errors import CompilationError, ExecutionError
 from tests.capture.onnx_models import model
 from tests.compiler.frontends.oracle import agrees, imported
 from tests.compiler.frontends.test_onnx_models import KINDS, weight
@@ -70,11 +71,17 @@ HALVED = """(float[1, 2, H, W] x) => (float[1, 4, H, W] y)
     y = Concat<axis=1>(whole, x) }"""
 
 
-def test_parts_whose_sizes_are_equal_for_some_images_only_are_refused(tmp_path: Any) -> None:
+def test_parts_whose_sizes_are_equal_for_some_images_only() -> None:
     """As in U-Nets. TVM: forgot the shape, and failed in whatever came next."""
-    (tmp_path / "model.onnx").write_bytes(parsed(HALVED).SerializeToString())
-    with pytest.raises(CompilationError, match=r"Concat .* not of equal sizes .*H // 2 \* 2"):
-        imported(tmp_path, "ONNX", '{"x": [1, 2, null, null]}')
+    free = [1, 2, None, None]
+    agrees(parsed(HALVED), weight(1, 2, 4, 6), feeds={"x": weight(1, 2, 8, 2)}, input_shape={"x": free})
+
+
+def test_an_image_for_which_they_are_not_is_refused_when_it_comes() -> None:
+    """ONNX Runtime fails too."""
+    job = neo_magics.compile(parsed(HALVED), input_shape={"x": [1, 2, None, None]}, wait=True)
+    with pytest.raises(ExecutionError, match=r"sizes do not fit the model: \(1, 2, 8, 3\)\. Parts of it"):
+        job.load()(weight(1, 2, 8, 3))
 
 
 def test_elements_are_counted() -> None:

@@ -11,6 +11,7 @@ import tvm
 from tvm import relax
 from tvm.sym import Analyzer
 
+from neo_magics.compiler.frontends.equal_sizes import equal_but, found_equal
 from neo_magics.compiler.frontends.onnx_fixes.node import (
     Node,
     as_tensor,
@@ -75,7 +76,8 @@ def _size(node: Node) -> Any:
 
 def _concat(node: Node) -> Any:
     """TVM: forgets the shape where it cannot prove that the parts' sizes are equal, and fails later, for
-    whatever comes next: an image that is halved and doubled again is as it was for even sides only."""
+    whatever comes next: an image that is halved and doubled again is as it was for even sides only. As in
+    ONNX Runtime, the run finds out."""
     if any(_is_size(value) or not hasattr(getattr(value, "ty", None), "shape") for value in node.inputs):
         return None
     parts = [node.tensor(index) for index in range(len(node.inputs))]
@@ -83,6 +85,10 @@ def _concat(node: Node) -> Any:
         return None
     axis = normal_axis(int(node.attributes["axis"]), len(shape_of(parts[0])))
     joined = node.builder.normalize(relax.op.concat(parts, axis))
+    if joined.ty.shape is None:
+        pairs = zip(parts, equal_but(axis, [shape_of(part) for part in parts]), strict=True)
+        equal = [found_equal(part, shape, node.builder) for part, shape in pairs]
+        joined = node.builder.normalize(relax.op.concat(equal, axis))
     if joined.ty.shape is None:
         told = "; ".join(_text(shape_of(part)) for part in parts[:3])
         raise node.unsupported(f"for parts that are not of equal sizes for every free size: {told}")

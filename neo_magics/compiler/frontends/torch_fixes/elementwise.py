@@ -7,10 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tvm import relax
-from tvm.sym import Analyzer
 
+from neo_magics.compiler.frontends.equal_sizes import equal_but, found_equal
 from neo_magics.compiler.frontends.torch_fixes.arithmetic import cast_to
-from neo_magics.compiler.passes import calls
 
 
 def elu(node: Any, importer: Any) -> Any:
@@ -78,31 +77,15 @@ def concatenate(node: Any, importer: Any) -> Any:
 
 
 def _of_equal_sizes(nodes: Sequence[Any], parts: Sequence[Any], axis: int, importer: Any) -> list[Any]:
-    """`parts` with one expression for each size but that of the axis: the shortest."""
-    told = [part.meta["val"].shape for part in nodes]
-    shapes = [list(importer.shape_of(part)) for part in parts]
-    certain = True
-    for place in range(len(shapes[0])):
-        if place != axis % len(shapes[0]):
-            certain &= len({str(shape[place]) for shape in told}) == 1
-            size = min((shape[place] for shape in shapes), key=lambda each: len(str(each)))
-            shapes = [[*shape[:place], size, *shape[place + 1 :]] for shape in shapes]
+    """`parts` of equal sizes but along the axis, as PyTorch says, or as the run has to find."""
+    told = [[str(size) for size in part.meta["val"].shape] for part in nodes]
+    places = [place for place in range(len(told[0])) if place != axis % len(told[0])]
+    certain = all(shape[place] == told[0][place] for shape in told for place in places)
+    shapes = equal_but(axis, [list(importer.shape_of(part)) for part in parts])
     builder = importer.block_builder
     if certain:
         return [builder.emit(relax.op.reshape(*pair)) for pair in zip(parts, shapes, strict=True)]
-    return [_found_equal(part, shape, importer) for part, shape in zip(parts, shapes, strict=True)]
-
-
-def _found_equal(part: Any, shape: Sequence[Any], importer: Any) -> Any:
-    """`part` with the sizes of `shape`, which is only looked at when the model runs."""
-    own, builder = list(importer.shape_of(part)), importer.block_builder
-    axes = [axis for axis, size in enumerate(own) if not calls.same_size(size, shape[axis])]
-    if not axes:
-        return part
-    ends = [shape[axis] for axis in axes]
-    apart = [Analyzer().simplify(own[axis] - shape[axis]) for axis in axes]
-    builder.match_cast(relax.ShapeExpr([0] * len(axes)), relax.ShapeType(apart))
-    return builder.emit(relax.op.strided_slice(part, axes, [0] * len(axes), ends, assume_inbound=True))
+    return [found_equal(part, shape, builder) for part, shape in zip(parts, shapes, strict=True)]
 
 
 def where(node: Any, importer: Any) -> Any:

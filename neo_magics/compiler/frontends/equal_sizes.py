@@ -1,0 +1,37 @@
+"""Tensors whose free sizes only the run can tell to be equal: an image halved and doubled again, for one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tvm import relax
+from tvm.sym import Analyzer
+
+from neo_magics.compiler.passes import calls
+
+
+def equal_but(axis: int, shapes: Sequence[Sequence[Any]]) -> list[list[Any]]:
+    """`shapes` with one expression for each size but that of the axis: the shortest of all."""
+    same = [list(shape) for shape in shapes]
+    for place in range(len(same[0])):
+        if place != axis % len(same[0]):
+            size = min((shape[place] for shape in same), key=lambda each: len(str(each)))
+            same = [[*shape[:place], size, *shape[place + 1 :]] for shape in same]
+    return same
+
+
+def found_equal(part: Any, shape: Sequence[Any], builder: Any) -> Any:
+    """`part` with the sizes of `shape`. The run looks whether it has them, and fails where it has not."""
+    own = calls.shape_of(part) or ()
+    axes = [axis for axis, size in enumerate(own) if not calls.same_size(_number(size), _number(shape[axis]))]
+    if not axes:
+        return part
+    apart = [Analyzer().simplify(own[axis] - shape[axis]) for axis in axes]
+    builder.match_cast(relax.ShapeExpr([0] * len(axes)), relax.ShapeType(apart))
+    ends = [shape[axis] for axis in axes]
+    return builder.emit(relax.op.strided_slice(part, axes, [0] * len(axes), ends, assume_inbound=True))
+
+
+def _number(size: Any) -> Any:
+    return int(size) if hasattr(size, "value") else size
