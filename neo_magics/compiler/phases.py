@@ -17,6 +17,7 @@ from neo_magics.compiler.passes.flatten_rows import FlattenRows
 from neo_magics.compiler.passes.fold_batch_norm import FoldBatchNorm
 from neo_magics.compiler.passes.fold_constants import FoldConstants
 from neo_magics.compiler.passes.frames_as_images import FramesAsImages
+from neo_magics.compiler.passes.free_norms import FreeNorms
 from neo_magics.compiler.passes.fuse_attention import FuseAttention
 from neo_magics.compiler.passes.fuse_depthwise import FuseDepthwise
 from neo_magics.compiler.passes.fuse_scale import FuseScale
@@ -117,6 +118,7 @@ def pack(target: CpuTarget, choose: Choose) -> list[Any]:
         PackMatmuls(target.machine, choose),
         PackBatchMatmuls(target.machine),
         FlattenRows(),
+        FreeNorms(),
         LowerNorms(target.machine),
         TidyBindings(),
         relax.transform.DeadCodeElimination(["main"]),

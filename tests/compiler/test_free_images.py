@@ -173,6 +173,27 @@ def test_norms_over_images_of_any_size() -> None:
     agrees(Normed(), IMAGES)
 
 
+@pytest.mark.parametrize("groups", [5, pytest.param(20, marks=pytest.mark.slow)])
+def test_norms_of_channels_that_fill_no_block(groups: int) -> None:
+    """TVM's own lowering does not come to an end: it divides by products of free sizes."""
+    agrees(nn.Sequential(nn.GroupNorm(3, 3), nn.Conv2d(3, 20, 3, 2, 1), nn.GroupNorm(groups, 20)), IMAGES)
+
+
+class Bordered(nn.Module):
+    """Joined channels that fill no block, and a border around them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 3, 3, 1, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return functional.max_pool2d(functional.pad(torch.cat([x, self.first(x)], 1), (1, 2, 0, 1)), 2)
+
+
+def test_joined_channels_with_a_border() -> None:
+    agrees(Bordered(), IMAGES)
+
+
 class Sequence1d(nn.Module):
     """Dilated, strided and transposed convolutions of a sequence, and one that loses its last step."""
 

@@ -28,6 +28,8 @@ def schedule_join(func: tirx.PrimFunc, _machine: Machine) -> Schedule | None:
         return None
     operations = loops.work(sch, found[0])
     *outer, column, lane = sch.get_loops(found[0])
+    if loops.extent(sch, lane) is None:
+        return None  # unpacked at once, to rows of free length
     part, inner = sch.split(lane, [None, run])
     sch.reorder(part, column, inner)
     sch.unroll(part)
