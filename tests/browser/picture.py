@@ -27,7 +27,7 @@ def earlier_jobs() -> None:
 
     class Spectrum(torch.nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return torch.fft.rfft(x).real
+            return torch.linalg.svdvals(x)
 
     x = torch.rand(1, 1, 8, 8)
     for target in ("ml_c6g", "rasp4b"):
