@@ -16,11 +16,6 @@ def bind(value: Any, body: Callable[[Any], Any]) -> Any:
     return tirx.Let(name, value, body(name))
 
 
-def is_one(size: Any) -> bool:
-    """Whether a size is known, and 1."""
-    return isinstance(size, int | tirx.IntImm) and int(size) == 1
-
-
 def float32(value: float) -> Any:
     """A number."""
     return tirx.const(value, "float32")

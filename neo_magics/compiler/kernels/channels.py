@@ -9,7 +9,7 @@ from typing import Any
 from tvm import te, tirx, topi
 
 from neo_magics.compiler.kernels import KERNEL, TILE
-from neo_magics.compiler.kernels.arithmetic import is_one
+from neo_magics.compiler.kernels.sizes import is_one
 
 JOIN = "join"
 JOINS_BLOCKS = "neo_joins_blocks"  # the attribute of a kernel that is nothing but a join of whole blocks

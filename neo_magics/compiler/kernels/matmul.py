@@ -9,7 +9,7 @@ import numpy as np
 from tvm import te, tirx
 
 from neo_magics.compiler.kernels import KERNEL, TILE
-from neo_magics.compiler.kernels.arithmetic import is_one
+from neo_magics.compiler.kernels.sizes import is_one
 
 MATMUL = "matmul"
 Array = np.ndarray[Any, Any]

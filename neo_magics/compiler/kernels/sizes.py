@@ -12,6 +12,11 @@ def known(size: Any) -> int | None:
     return int(size) if isinstance(size, int | tirx.IntImm) else None
 
 
+def is_one(size: Any) -> bool:
+    """Whether it is known, and 1."""
+    return known(size) == 1
+
+
 def ceil_div(size: Any, part: int) -> Any:
     """How many parts cover it."""
     number = known(size)

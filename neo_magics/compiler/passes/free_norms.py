@@ -10,6 +10,7 @@ from tvm import relax
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
 from neo_magics.compiler.passes import calls
+from neo_magics.compiler.passes.pack_norms import is_over_images
 
 
 @tvm.transform.module_pass(opt_level=0, name="FreeNorms")
@@ -32,7 +33,7 @@ class _Parted(PyExprMutator):  # type: ignore[misc]
         name, shape = calls.name_of(call), calls.shape_of(call)
         if name not in ("relax.nn.group_norm", "relax.nn.instance_norm") or shape is None:
             return call
-        if not _is_of_free_images(call.attrs, shape):
+        if not _is_of_free_images(call, shape):
             return call
         groups = int(call.attrs.num_groups) if name == "relax.nn.group_norm" else int(shape[1])
         return self._normed(call, shape, groups)
@@ -61,9 +62,6 @@ class _Parted(PyExprMutator):  # type: ignore[misc]
         return op.add(scaled, emit(op.reshape(shift, [1, channels, *ones])))
 
 
-def _is_of_free_images(attrs: Any, shape: Sequence[Any]) -> bool:
-    rank = len(shape)
-    axes = {axis % rank for axis in calls.numbers(attrs.axes)} - {0}
+def _is_of_free_images(call: Any, shape: Sequence[Any]) -> bool:
     free = any(not isinstance(size, int) for size in shape[2:])
-    plain = attrs.channel_axis in (None, 1) and attrs.center and attrs.scale and isinstance(shape[1], int)
-    return bool(rank > 2 and free and plain and axes == set(range(2, rank)))
+    return free and isinstance(shape[1], int) and is_over_images(call, shape)

@@ -12,8 +12,8 @@ from tvm import relax
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
 from neo_magics.compiler.kernels import FUSES_ELEMENTWISE, INJECTIVE
-from neo_magics.compiler.kernels.arithmetic import is_one
 from neo_magics.compiler.kernels.matmul import batch_matmul, pack_columns, pack_panels, packed_matmul
+from neo_magics.compiler.kernels.sizes import is_one
 from neo_magics.compiler.kernels.tiles import matmul_tile
 from neo_magics.compiler.machine import Machine
 from neo_magics.compiler.passes import calls

@@ -16,9 +16,9 @@ from tvm import relax, tirx
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
 from neo_magics.compiler.kernels import FUSES_ELEMENTWISE, OPAQUE
-from neo_magics.compiler.kernels.arithmetic import is_one
 from neo_magics.compiler.kernels.conv2d import Window, pack_channels, unpack_channels
 from neo_magics.compiler.kernels.conv2d_candidates import Convolution
+from neo_magics.compiler.kernels.sizes import is_one
 from neo_magics.compiler.machine import Machine
 from neo_magics.compiler.passes import calls
 from neo_magics.compiler.passes.bindings import Bindings

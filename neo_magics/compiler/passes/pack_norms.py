@@ -30,7 +30,9 @@ def group_norm(packer: Packer, call: Any) -> Any | None:
 def _normalised(packer: Packer, call: Any, groups: int | None) -> Any | None:
     shape, data = calls.shape_of(call), packer.packed(call.args[0])
     scale, shift = (calls.constant(each) for each in call.args[1:3])
-    if data is None or shape is None or scale is None or shift is None or not _is_of_images(call, shape):
+    if data is None or shape is None or scale is None or shift is None:
+        return None
+    if len(shape) != 4 or not is_over_images(call, shape):
         return None
     channels = int(shape[1])
     if groups is not None and channels % packer.lanes:
@@ -46,11 +48,12 @@ def _normalised(packer: Packer, call: Any, groups: int | None) -> Any | None:
     return packer.keep(relax.op.add(centred, _per_channel(packer, shift)), channels)
 
 
-def _is_of_images(call: Any, shape: Any) -> bool:
-    """Whether height and width are averaged; so are the images of a batch of one."""
+def is_over_images(call: Any, shape: Any) -> bool:
+    """Whether all axes behind N and C are averaged, and nothing else; a batch of one may be named too."""
     attrs, rank = call.attrs, len(shape)
     axes = {axis % rank for axis in calls.numbers(attrs.axes)} - ({0} if shape[0] == 1 else set())
-    return rank == 4 and axes == {2, 3} and attrs.channel_axis in (None, 1) and attrs.center and attrs.scale
+    over = axes == set(range(2, rank)) and attrs.channel_axis in (None, 1)
+    return bool(over and attrs.center and attrs.scale)
 
 
 def _per_channel(packer: Packer, array: Any) -> Any:

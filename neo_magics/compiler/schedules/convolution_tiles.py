@@ -52,9 +52,8 @@ def schedule_convolution_tiles(func: tirx.PrimFunc, machine: Machine) -> Schedul
     for block in padding:
         schedule_padding(sch, block, operations)
     rows = RowsInside.of(sch, conv, padding)
-    if (
-        high * wide == 1 and None not in counts[1:]
-    ):  # else each phase has its own weights, which do not lie in one piece
+    # The weights of more phases do not lie in one piece, and places of free loops are not counted.
+    if high * wide == 1 and None not in counts[1:]:
         nest, channel = places(sch, counts, place, inside), shared.index(channel_out)
         sch = prefetch_slabs(sch, conv, reduced, [nest[channel]], nest[channel + 1 :])
     return sch if rows is None else rows.skipped(sch)
