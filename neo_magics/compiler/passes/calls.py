@@ -77,6 +77,11 @@ def same_size(a: Any, b: Any) -> bool:
     return not isinstance(a, int) and not isinstance(b, int) and bool(Analyzer().can_prove_equal(a, b))
 
 
+def told_size(size: Any, name: str) -> Any:
+    """A size that a kernel knows, or a variable which it reads off its operand's shape."""
+    return size if isinstance(size, int) else tirx.Var(name, "int64")
+
+
 def has_shape(value: Any, shape: Sequence[Any]) -> bool:
     """Whether a tensor is known to have this shape."""
     own = shape_of(value)

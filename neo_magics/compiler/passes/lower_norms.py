@@ -55,7 +55,10 @@ class _Lowerer(PyExprMutator):  # type: ignore[misc]
     def _softmax(self, call: Any, shape: Sequence[Any]) -> Any:
         rows, width = calls.product(shape[:-1]), shape[-1]
         kernel = softmax(
-            Softmax(_free(rows, "rows"), _free(width, "width"), "log" in calls.name_of(call)), self.machine
+            Softmax(
+                calls.told_size(rows, "rows"), calls.told_size(width, "width"), "log" in calls.name_of(call)
+            ),
+            self.machine,
         )
         return self._called(kernel, "softmax", call.args, shape)
 
@@ -65,7 +68,7 @@ class _Lowerer(PyExprMutator):  # type: ignore[misc]
             return call
         if centred and not (attrs.center and attrs.scale):
             return call
-        rows = _free(calls.product(shape[:-1]), "rows")
+        rows = calls.told_size(calls.product(shape[:-1]), "rows")
         kernel = norm(Norm(rows, shape[-1], float(attrs.epsilon), centred), self.machine)
         return self._called(kernel, "norm", call.args, shape)
 
@@ -78,8 +81,3 @@ class _Lowerer(PyExprMutator):  # type: ignore[misc]
         added = self.builder_.add_func(kernel, name)
         made = relax.call_tir(added, [data, *operands[1:]], relax.TensorType(flat, "float32"))
         return made if len(shape) == 2 else relax.op.reshape(self.builder_.emit(made), list(shape))
-
-
-def _free(size: Any, name: str) -> Any:
-    """A size that a kernel knows, or learns from its operand."""
-    return size if isinstance(size, int) else tvm.tirx.Var(name, "int64")

@@ -65,7 +65,11 @@ class _Lowerer(PyExprMutator):  # type: ignore[misc]
         x = self._shaped(call.args[0], [rows, width])
         wanted = calls.dtype_of(call)
         extreme = Extreme(
-            _free(rows, "rows"), _free(width, "width"), calls.dtype_of(x), "max" in name, wanted
+            calls.told_size(rows, "rows"),
+            calls.told_size(width, "width"),
+            calls.dtype_of(x),
+            "max" in name,
+            wanted,
         )
         kernel = self.builder_.add_func(extreme_places(extreme, self.machine), "extreme_places")
         found = self.builder_.emit(relax.call_tir(kernel, [x], relax.TensorType([rows], wanted)))
@@ -97,7 +101,9 @@ class _Lowerer(PyExprMutator):  # type: ignore[misc]
         rows = calls.product(outer)
         x = self.builder_.emit(relax.op.permute_dims(x, order)) if moved else x
         x = self._shaped(x, [rows, sort.width])
-        sort = Sort(_free(rows, "rows"), sort.width, sort.kept, sort.dtype, sort.descending, sort.places)
+        sort = Sort(
+            calls.told_size(rows, "rows"), sort.width, sort.kept, sort.dtype, sort.descending, sort.places
+        )
         kernel = self.builder_.add_func(_kernel(sort, self.machine), "sort_rows")
         types = [relax.TensorType([rows, sort.kept], dtype) for dtype in (sort.dtype, sort.places)]
         both = self.builder_.emit(relax.call_tir(kernel, [x], types))
@@ -123,8 +129,3 @@ def _kernel(s: Sort, machine: Machine) -> tirx.PrimFunc:
     if s.kept <= _MOST_INSERTED and s.kept < s.width:
         return top_rows(s, machine)
     return sort_radix(s, machine)
-
-
-def _free(size: Any, name: str) -> Any:
-    """A size that a kernel knows, or learns from its operand."""
-    return size if isinstance(size, int) else tirx.Var(name, "int64")

@@ -69,6 +69,6 @@ def _layer(name: str, x: Any, weight: Any) -> Recurrent:
     batch_first = "batch_first" in words
     steps, batch = (shape[1], shape[0]) if batch_first else shape[:2]
     # A kernel's own variables: a caller's size may be computed, as the steps behind a convolution are.
-    batch = batch if isinstance(batch, int) else tvm.tirx.Var("batch", "int64")
-    steps = steps if isinstance(steps, int) else tvm.tirx.Var("steps", "int64")
+    batch = calls.told_size(batch, "batch")
+    steps = calls.told_size(steps, "steps")
     return Recurrent(gates, steps, batch, int(sizes[1]), "reverse" in words, batch_first)

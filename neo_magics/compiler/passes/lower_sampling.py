@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import tvm
-from tvm import relax, tirx
+from tvm import relax
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
 from neo_magics.compiler.kernels.grid_sample import BORDER, ZEROS, Sampling, grid_sample
@@ -61,7 +61,7 @@ def _sampling(call: Any) -> Sampling | None:
     known = [size for size in (channels, *sizes, *grid[2:]) if isinstance(size, int) and size > 0]
     if len(known) != 1 + 2 * len(sizes):
         return None
-    free = batch if isinstance(batch, int) else tirx.Var("batch", "int64")
+    free = calls.told_size(batch, "batch")
     points = math.prod(known[1 + len(sizes) :])
     return Sampling(
         free, known[0], tuple(known[1 : 1 + len(sizes)]), points, _METHODS[method], padding,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import tvm
-from tvm import relax, tirx
+from tvm import relax
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
 from neo_magics.compiler.kernels.running import PRODUCT, SUM, Running, running
@@ -46,8 +46,7 @@ class _Lowerer(PyExprMutator):  # type: ignore[misc]
             return call
         flat = [calls.product(shape[:axis]), shape[axis], inner]
         outer, size = (
-            part if isinstance(part, int) else tirx.Var(name, "int64")
-            for part, name in zip(flat, ("outer", "size"), strict=False)
+            calls.told_size(part, name) for part, name in zip(flat, ("outer", "size"), strict=False)
         )
         scan = Running(kind, outer, size, inner, *dtypes, exclusive=bool(call.attrs.exclusive))
         kernel = self.builder_.add_func(running(scan, self.machine.lanes), f"running_{kind}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import tvm
-from tvm import relax, tirx
+from tvm import relax
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
 from neo_magics.compiler.kernels.row_sums import Additions, add_rows
@@ -49,10 +49,7 @@ class _Lowerer(PyExprMutator):  # type: ignore[misc]
         if places is None or not calls.has_shape(source, (count, *shape[1:])):
             return call
         flat = [shape[0], width]
-        rows, many = (
-            size if isinstance(size, int) else tirx.Var(name, "int64")
-            for size, name in ((shape[0], "rows"), (count, "count"))
-        )
+        rows, many = (calls.told_size(size, name) for size, name in ((shape[0], "rows"), (count, "count")))
         added = Additions(rows, width, many, calls.dtype_of(x), calls.dtype_of(index))
         kernel = self.builder_.add_func(add_rows(added, self.machine.cores), "add_rows")
         operands = [
