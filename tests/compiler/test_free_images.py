@@ -211,3 +211,17 @@ class Sequence1d(nn.Module):
 def test_sequences_of_any_length() -> None:
     names = agrees(Sequence1d(), ((2, 3, 60), (1, 3, 7), (1, 3, 301)), free=(0, 2))
     assert sum("conv2d_tiles" in name for name in names) == 4
+
+
+@pytest.mark.parametrize(
+    "pool",
+    [
+        nn.MaxPool2d(2, 2, 1, ceil_mode=True),
+        pytest.param(nn.AvgPool2d(2, 2, 1, ceil_mode=True), marks=pytest.mark.slow),
+        pytest.param(nn.AvgPool2d(3, 2, 1, ceil_mode=True, count_include_pad=False), marks=pytest.mark.slow),
+    ],
+)
+def test_windows_rounded_up(pool: nn.Module) -> None:
+    """TVM: the size is a condition, which no later pass knows. PyTorch: what it exports is right for images
+    like the example only, here where their elements are counted."""
+    agrees(nn.Sequential(nn.Conv2d(3, 16, 1), pool, nn.Flatten(2)), IMAGES)

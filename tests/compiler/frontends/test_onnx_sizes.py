@@ -111,3 +111,18 @@ def test_a_branch_that_cannot_be_converted_says_that_both_are(tmp_path: Any) -> 
     with pytest.raises(CompilationError, match=r"then branch of the If .* OneHot") as caught:
         imported(tmp_path, "ONNX")
     assert "make the condition a constant" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("counts", "size"),
+    [(1, 7), pytest.param(1, 6, marks=pytest.mark.slow), pytest.param(0, 7, marks=pytest.mark.slow)],
+)
+def test_windows_rounded_up_over_a_free_size(counts: int, size: int) -> None:
+    """TVM: the size is a condition, which no later pass knows."""
+    body = f"""(float[1, 2, 8, W] x) => (float[1, 2, A, B] y, float[1, 2, A, B] z) {{
+        y = MaxPool<ceil_mode=1, kernel_shape=[2, 2], pads=[1, 1, 1, 1], strides=[2, 2]>(x)
+        z = AveragePool<ceil_mode=1, count_include_pad={counts}, kernel_shape=[2, 2], pads=[1, 1, 1, 1],
+            strides=[2, 2]>(x) }}"""
+    free = [1, 2, 8, None]
+    feeds = {"x": weight(1, 2, 8, size)}
+    agrees(parsed(body), weight(1, 2, 8, 10), feeds=feeds, input_shape={"x": free})

@@ -12,13 +12,14 @@ import tvm
 from tvm import relax, te
 from tvm.tirx import if_then_else
 
+from neo_magics.compiler.frontends.ceil_windows import padding_after
 from neo_magics.compiler.frontends.onnx_fixes.node import Node, by_tvm, cast, dtype_of, shape_of
 
 
 def _max_pool(node: Node) -> Any:
     """TVM: has no second output, the place of each maximum in the whole tensor."""
     if not node.uses(1):
-        return None
+        return _rounded_up(node)
     x = node.tensor(0)
     shape = shape_of(x)
     rank = len(shape) - 2
@@ -60,6 +61,23 @@ def _max_pool(node: Node) -> Any:
 
     values = node.emit(values)
     return relax.Tuple([values, node.builder.emit_te(places, x, values)])
+
+
+def _rounded_up(node: Node) -> Any:
+    """Pooling of free sizes with ceil_mode. TVM: its shape is a condition, which no later pass knows."""
+    x, kernel = node.tensor(0), list(node.attributes["kernel_shape"])
+    rank, automatic = len(kernel), node.attribute("auto_pad", "NOTSET") != "NOTSET"
+    if not node.attribute("ceil_mode", 0) or automatic or _all_known(shape_of(x)[2:]):
+        return None
+    strides, dilations = (list(node.attribute(name, [1] * rank)) for name in ("strides", "dilations"))
+    pads = list(node.attribute("pads", [0] * 2 * rank))
+    before, after = pads[:rank], padding_after(kernel, strides, dilations, pads[rank:])
+    if node.attribute("count_include_pad", 0) and any(pads):
+        edges = zip(before, pads[rank:], strict=True)
+        x = node.emit(relax.op.nn.pad(x, [0] * 4 + [size for pair in edges for size in pair]))
+        before, after = [0] * rank, [size - own for size, own in zip(after, pads[rank:], strict=True)]
+    changed = {"ceil_mode": 0, "count_include_pad": 0, "pads": [*before, *after]}
+    return by_tvm(node, node.operator, [x], {**node.attributes, **changed})
 
 
 def _max_unpool(node: Node) -> Any:
@@ -277,6 +295,7 @@ CONVERTERS = {
     "Col2Im": _col2im,
     "ConvTranspose": _conv_transpose,
     "DeformConv": _deformed,
+    "AveragePool": _rounded_up,
     "MaxPool": _max_pool,
     "MaxUnpool": _max_unpool,
     "RoiAlign": _roi_align,

@@ -1,4 +1,5 @@
-"""Pooling that TVM lacks: uneven windows, positions of the maxima, a divisor of one's own."""
+"""Pooling that TVM lacks: uneven windows, positions of the maxima, a divisor of one's own, windows rounded up
+over free sizes."""
 
 from __future__ import annotations
 
@@ -6,9 +7,11 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from neo_magics.compiler.frontends.ceil_windows import padding_after
+
 
 def rewrites() -> dict[Any, Callable[..., Any]]:
-    """Adaptive maxima, and averages with a divisor."""
+    """Adaptive maxima, averages with a divisor, and what rounds the number of windows up."""
     import torch
 
     aten = torch.ops.aten
@@ -17,6 +20,8 @@ def rewrites() -> dict[Any, Callable[..., Any]]:
         aten.adaptive_max_pool3d.default: _adaptive_max,
         aten.avg_pool2d.default: _average,
         aten.avg_pool3d.default: _average,
+        aten.max_pool2d_with_indices.default: _max_rounded_up,
+        aten.max_pool3d_with_indices.default: _max_rounded_up,
     }
 
 
@@ -107,7 +112,7 @@ def _maxima(x: Any, places: Sequence[Any], inside: Sequence[Any]) -> Any:
 
 def _average(
     x: Any, kernel: Any, stride: Any = (), padding: Any = 0, ceil: bool = False,
-    count_include_pad: bool = True,  # noqa: ARG001  the divisor overrides it
+    count_include_pad: bool = True,
     divisor: int | None = None,
 ) -> Any:  # fmt: skip
     """TVM forgets the divisor: windows of one size, of an image with zeros around, averaged and scaled."""
@@ -115,7 +120,7 @@ def _average(
     from torch.nn import functional
 
     if divisor is None:
-        return NotImplemented
+        return _average_rounded_up(x, kernel, stride, padding, ceil, count_include_pad)
     rank = len(kernel) if isinstance(kernel, Sequence) and len(kernel) > 1 else x.dim() - 2
     kernel, padding = _each(kernel, rank), _each(padding, rank)
     stride = _each(stride, rank) if stride else kernel
@@ -130,6 +135,55 @@ def _average(
         area *= width
     pool = getattr(torch.ops.aten, f"avg_pool{rank}d").default
     return pool(functional.pad(x, edges), kernel, stride) * (area / divisor)
+
+
+def _max_rounded_up(
+    x: Any, kernel: Any, stride: Any = (), padding: Any = 0, dilation: Any = 1, ceil: bool = False
+) -> Any:
+    """PyTorch's own size of it holds for images like the example only, so what follows is computed anew."""
+    import torch
+    from torch.nn import functional
+
+    edges = _edges(x, kernel, stride, padding, dilation) if ceil else None
+    if edges is None:
+        return NotImplemented
+    pool = getattr(torch.ops.aten, f"max_pool{len(edges) // 2}d_with_indices").default
+    return pool(functional.pad(x, edges, value=float("-inf")), kernel, stride, 0, dilation)
+
+
+def _average_rounded_up(x: Any, kernel: Any, stride: Any, padding: Any, ceil: bool, counts: bool) -> Any:
+    """The same of a mean: of sums of what is there by sums of ones where elements count."""
+    import torch
+    from torch.nn import functional
+
+    edges = _edges(x, kernel, stride, padding, 1) if ceil else None
+    if edges is None:
+        return NotImplemented
+    rank = len(edges) // 2
+    pool = getattr(torch.ops.aten, f"avg_pool{rank}d").default
+    around = [size for size in reversed(_each(padding, rank)) for _end in range(2)]
+    beyond = [edge - own for edge, own in zip(edges, around, strict=True)]
+
+    def sums(values: Any, border: float) -> Any:
+        inside = functional.pad(values, around, value=border)
+        return pool(functional.pad(inside, beyond), kernel, stride)
+
+    return sums(x, 0.0) / sums(torch.ones_like(x), float(counts))
+
+
+def _edges(x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any) -> list[int] | None:
+    """What to put around images of free size, last axis first; None where no window is left out."""
+    import torch
+
+    rank = len(kernel) if isinstance(kernel, Sequence) and len(kernel) > 1 else x.dim() - 2
+    kernel, padding, dilation = (_each(value, rank) for value in (kernel, padding, dilation))
+    stride = _each(stride, rank) if stride else kernel
+    after = padding_after(kernel, stride, dilation, padding)
+    most = [p + s - 1 for p, s in zip(padding, stride, strict=True)]
+    free = any(isinstance(size, torch.SymInt) for size in x.shape[-rank:])
+    if not free or after == most:
+        return None
+    return [size for pair in reversed(list(zip(padding, after, strict=True))) for size in pair]
 
 
 def _count(size: int, width: int, step: int, pad: int, ceil: bool) -> int:
