@@ -14,6 +14,7 @@ import { dragCell } from "./drag.ts";
 import { type Ears, Feed, type Socket } from "./feed.ts";
 import { icon } from "./icon.ts";
 import { mindKernels } from "./kernels.ts";
+import { keepPlace } from "./keyboard.ts";
 import { JobsModel } from "./model.ts";
 import { Command, PLUGIN, SIDEBAR } from "./names.ts";
 import { notebooks } from "./notebooks.ts";
@@ -57,6 +58,7 @@ function activate(
 
   const copy = (text: string) => Clipboard.copyToSystem(text);
   copyFromPanels(copy);
+  keepPlace(() => tracker?.currentWidget?.content.activate());
   const documents = new Documents({
     shell: app.shell,
     client,

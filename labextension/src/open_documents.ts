@@ -8,6 +8,7 @@ import { HtmlTab } from "./html_tab.ts";
 import { icon } from "./icon.ts";
 import { LogTab } from "./log_tab.ts";
 import type { JobsModel } from "./model.ts";
+import { bring, place } from "./place.ts";
 import { ProfileTab } from "./profile_tab.ts";
 import { RequestTab } from "./request_tab.ts";
 import type { Tab } from "./tabs.ts";
@@ -49,9 +50,9 @@ export class Documents {
     const { shell } = this.#options;
     const widget = this.tracker.find((one) => one.content.name === name) ?? this.#make(name);
     if (!widget.isAttached) {
-      shell.add(widget, "main");
+      place(shell, widget);
     }
-    shell.activateById(widget.id);
+    bring(shell, widget);
     widget.content.choose(tab);
     return widget;
   }

@@ -8,6 +8,8 @@ Object.assign(globalThis, {
   Element: window.Element,
   HTMLElement: window.HTMLElement,
   DOMParser: window.DOMParser,
+  MutationObserver: window.MutationObserver,
+  DragEvent: window.MouseEvent, // jsdom has none; lumino looks for it when it is loaded
 });
 
 export const { KeyboardEvent } = window;

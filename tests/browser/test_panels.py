@@ -201,6 +201,7 @@ def test_several_targets_share_a_panel_that_fits(tmp_path):
         picture(page, "panels-several-dark")
 
 
+@installed
 def test_stop_by_keyboard_and_back(tmp_path):
     focused = "text => document.activeElement.innerText.trim() === text"
     with opened(tmp_path, CELLS[0], SLOW, width=900) as page:
@@ -218,6 +219,10 @@ def test_stop_by_keyboard_and_back(tmp_path):
         page.wait_for_function(focused, arg="Stop it")
         page.keyboard.press("Enter")
         page.wait_for_selector(f"{PANEL} .neo-status:has-text('Stopped')")
+        page.wait_for_selector(".jp-Notebook .jupyter-widgets", state="detached")
+        page.wait_for_function("document.activeElement.matches('.jp-CodeCell.jp-mod-active')")
+        page.keyboard.press("ArrowUp")  # the notebook's own keys work
+        page.wait_for_function("window.jupyterapp.shell.currentWidget.content.activeCellIndex === 0")
 
 
 def test_interrupting_the_kernel_ends_the_waiting_and_not_the_job(tmp_path):
