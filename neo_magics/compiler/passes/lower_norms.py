@@ -7,39 +7,19 @@ from typing import Any
 
 import tvm
 from tvm import relax
-from tvm.relax.expr_functor import PyExprMutator, mutator
+from tvm.relax.expr_functor import mutator
 
 from neo_magics.compiler.kernels.normalisation import Norm, norm
 from neo_magics.compiler.kernels.softmax import Softmax, softmax
-from neo_magics.compiler.machine import Machine
 from neo_magics.compiler.passes import calls
+from neo_magics.compiler.passes.for_machine import ForMachine, RewritesMain
 
 _NORMS = ("relax.nn.layer_norm", "relax.nn.rms_norm")
 _SOFTMAX = ("relax.nn.softmax", "relax.nn.log_softmax")
 
 
-@tvm.transform.module_pass(opt_level=0, name="LowerNorms")
-class LowerNorms:
-    """nn.layer_norm and nn.rms_norm over a known last dimension, in float32, as kernels.normalisation.
-
-    nn.softmax and nn.log_softmax over the last dimension, known or free, as kernels.softmax. Other axes and
-    dtypes, and a layer norm without scale or shift, keep TVM's own lowering.
-    """
-
-    def __init__(self, machine: Machine) -> None:
-        self.machine = machine
-
-    def transform_module(self, module: tvm.IRModule, _context: Any) -> tvm.IRModule:
-        """Rewrite `main`."""
-        return calls.rewrite_entry(_Lowerer(module, self.machine), module)
-
-
 @mutator
-class _Lowerer(PyExprMutator):  # type: ignore[misc]
-    def __init__(self, module: tvm.IRModule, machine: Machine) -> None:
-        super().__init__(module)
-        self.machine = machine
-
+class _Lowerer(ForMachine):
     def visit_call_(self, call: Any) -> Any:
         call = self.builder_.normalize(self.visit_expr_post_order(call))
         shape = calls.shape_of(call)
@@ -81,3 +61,14 @@ class _Lowerer(PyExprMutator):  # type: ignore[misc]
         added = self.builder_.add_func(kernel, name)
         made = relax.call_tir(added, [data, *operands[1:]], relax.TensorType(flat, "float32"))
         return made if len(shape) == 2 else relax.op.reshape(self.builder_.emit(made), list(shape))
+
+
+@tvm.transform.module_pass(opt_level=0, name="LowerNorms")
+class LowerNorms(RewritesMain):
+    """nn.layer_norm and nn.rms_norm over a known last dimension, in float32, as kernels.normalisation.
+
+    nn.softmax and nn.log_softmax over the last dimension, known or free, as kernels.softmax. Other axes and
+    dtypes, and a layer norm without scale or shift, keep TVM's own lowering.
+    """
+
+    rewriter = _Lowerer

@@ -7,7 +7,7 @@ from typing import Any
 
 import tvm
 from tvm import relax, tirx
-from tvm.relax.expr_functor import PyExprMutator, mutator
+from tvm.relax.expr_functor import mutator
 
 from neo_magics.compiler.kernels.extreme_places import Extreme, extreme_places
 from neo_magics.compiler.kernels.packed_rows import KEYED, Sort
@@ -16,6 +16,7 @@ from neo_magics.compiler.kernels.sort_radix import sort_radix
 from neo_magics.compiler.kernels.top_rows import top_rows
 from neo_magics.compiler.machine import Machine
 from neo_magics.compiler.passes import calls
+from neo_magics.compiler.passes.for_machine import ForMachine, RewritesMain
 
 _SORTS = ("relax.sort", "relax.argsort", "relax.topk")
 _EXTREMES = ("relax.argmax", "relax.argmin")
@@ -25,27 +26,8 @@ _MOST_INSERTED = 128  # results; beyond, sorting the row is as fast
 _LONGEST = 1 << 31  # places are kept in 32 bits
 
 
-@tvm.transform.module_pass(opt_level=0, name="LowerOrders")
-class LowerOrders:
-    """sort, argsort and topk along a known length, argmax and argmin along the last dimension.
-
-    Of float32 and int32. Of NaN, and of equal numbers, as OrderFloats, which takes the rest.
-    """
-
-    def __init__(self, machine: Machine) -> None:
-        self.machine = machine
-
-    def transform_module(self, module: tvm.IRModule, _context: Any) -> tvm.IRModule:
-        """Rewrite `main`."""
-        return calls.rewrite_entry(_Lowerer(module, self.machine), module)
-
-
 @mutator
-class _Lowerer(PyExprMutator):  # type: ignore[misc]
-    def __init__(self, module: tvm.IRModule, machine: Machine) -> None:
-        super().__init__(module)
-        self.machine = machine
-
+class _Lowerer(ForMachine):
     def visit_call_(self, call: Any) -> Any:
         call = self.builder_.normalize(self.visit_expr_post_order(call))
         name = calls.name_of(call)
@@ -117,6 +99,16 @@ class _Lowerer(PyExprMutator):  # type: ignore[misc]
 
     def _shaped(self, x: Any, shape: Sequence[Any]) -> Any:
         return x if calls.has_shape(x, shape) else self.builder_.emit(relax.op.reshape(x, list(shape)))
+
+
+@tvm.transform.module_pass(opt_level=0, name="LowerOrders")
+class LowerOrders(RewritesMain):
+    """sort, argsort and topk along a known length, argmax and argmin along the last dimension.
+
+    Of float32 and int32. Of NaN, and of equal numbers, as OrderFloats, which takes the rest.
+    """
+
+    rewriter = _Lowerer
 
 
 def _kernel(s: Sort, machine: Machine) -> tirx.PrimFunc:

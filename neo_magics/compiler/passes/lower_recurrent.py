@@ -6,35 +6,16 @@ from typing import Any
 
 import tvm
 from tvm import relax
-from tvm.relax.expr_functor import PyExprMutator, mutator
+from tvm.relax.expr_functor import mutator
 
 from neo_magics.compiler.frontends.recurrent import RECURRENT
 from neo_magics.compiler.kernels.recurrent import Recurrent, recurrent, unit_tile
-from neo_magics.compiler.machine import Machine
 from neo_magics.compiler.passes import calls
-
-
-@tvm.transform.module_pass(opt_level=0, name="LowerRecurrent")
-class LowerRecurrent:
-    """The front ends' calls of `neo_magics.recurrent…` (x, weights, bias, state…) as kernels.recurrent.
-
-    The weights are rearranged by operators, which FoldConstants does away with where they are constant.
-    """
-
-    def __init__(self, machine: Machine) -> None:
-        self.machine = machine
-
-    def transform_module(self, module: tvm.IRModule, _context: Any) -> tvm.IRModule:
-        """Rewrite `main`."""
-        return calls.rewrite_entry(_Lowerer(module, self.machine), module)
+from neo_magics.compiler.passes.for_machine import ForMachine, RewritesMain
 
 
 @mutator
-class _Lowerer(PyExprMutator):  # type: ignore[misc]
-    def __init__(self, module: tvm.IRModule, machine: Machine) -> None:
-        super().__init__(module)
-        self.machine = machine
-
+class _Lowerer(ForMachine):
     def visit_call_(self, call: Any) -> Any:
         call = self.visit_expr_post_order(call)
         if calls.name_of(call) != "relax.call_dps_packed":
@@ -59,6 +40,16 @@ class _Lowerer(PyExprMutator):  # type: ignore[misc]
             parted = emit(relax.op.concat([parted, emit(zeros)], axis=1))
         blocked = emit(relax.op.reshape(parted, [gates, blocks, units, hidden]))
         return emit(relax.op.permute_dims(blocked, [1, 3, 0, 2]))
+
+
+@tvm.transform.module_pass(opt_level=0, name="LowerRecurrent")
+class LowerRecurrent(RewritesMain):
+    """The front ends' calls of `neo_magics.recurrent…` (x, weights, bias, state…) as kernels.recurrent.
+
+    The weights are rearranged by operators, which FoldConstants does away with where they are constant.
+    """
+
+    rewriter = _Lowerer
 
 
 def _layer(name: str, x: Any, weight: Any) -> Recurrent:

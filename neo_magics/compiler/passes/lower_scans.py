@@ -6,34 +6,18 @@ from typing import Any
 
 import tvm
 from tvm import relax
-from tvm.relax.expr_functor import PyExprMutator, mutator
+from tvm.relax.expr_functor import mutator
 
 from neo_magics.compiler.kernels.running import PRODUCT, SUM, Running, running
-from neo_magics.compiler.machine import Machine
 from neo_magics.compiler.passes import calls
+from neo_magics.compiler.passes.for_machine import ForMachine, RewritesMain
 
 _KINDS = {"relax.cumsum": SUM, "relax.cumprod": PRODUCT}
 _NUMBERS = ("float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool")
 
 
-@tvm.transform.module_pass(opt_level=0, name="LowerScans")
-class LowerScans:
-    """cumsum and cumprod along an axis → kernels.running, where the sizes behind the axis are known."""
-
-    def __init__(self, machine: Machine) -> None:
-        self.machine = machine
-
-    def transform_module(self, module: tvm.IRModule, _context: Any) -> tvm.IRModule:
-        """Rewrite `main`."""
-        return calls.rewrite_entry(_Lowerer(module, self.machine), module)
-
-
 @mutator
-class _Lowerer(PyExprMutator):  # type: ignore[misc]
-    def __init__(self, module: tvm.IRModule, machine: Machine) -> None:
-        super().__init__(module)
-        self.machine = machine
-
+class _Lowerer(ForMachine):
     def visit_call_(self, call: Any) -> Any:
         call = self.builder_.normalize(self.visit_expr_post_order(call))
         kind = _KINDS.get(calls.name_of(call))
@@ -53,3 +37,10 @@ class _Lowerer(PyExprMutator):  # type: ignore[misc]
         x = self.builder_.emit(relax.op.reshape(call.args[0], flat))
         made = self.builder_.emit(relax.call_tir(kernel, [x], relax.TensorType(flat, dtypes[1])))
         return relax.op.reshape(made, list(shape))
+
+
+@tvm.transform.module_pass(opt_level=0, name="LowerScans")
+class LowerScans(RewritesMain):
+    """cumsum and cumprod along an axis → kernels.running, where the sizes behind the axis are known."""
+
+    rewriter = _Lowerer

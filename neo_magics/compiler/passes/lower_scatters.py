@@ -6,36 +6,17 @@ from typing import Any
 
 import tvm
 from tvm import relax
-from tvm.relax.expr_functor import PyExprMutator, mutator
+from tvm.relax.expr_functor import mutator
 
 from neo_magics.compiler.kernels.row_sums import Additions, add_rows
-from neo_magics.compiler.machine import Machine
 from neo_magics.compiler.passes import calls
+from neo_magics.compiler.passes.for_machine import ForMachine, RewritesMain
 
 _ALIKE = ("relax.broadcast_to", "relax.reshape", "relax.expand_dims")
 
 
-@tvm.transform.module_pass(opt_level=0, name="LowerScatters")
-class LowerScatters:
-    """scatter_elements(x, broadcast_to(one index a row), source, axis 0, "add") → kernels.row_sums.add_rows.
-
-    That is how graph networks add up messages. The sizes behind the first axis must be known.
-    """
-
-    def __init__(self, machine: Machine) -> None:
-        self.machine = machine
-
-    def transform_module(self, module: tvm.IRModule, _context: Any) -> tvm.IRModule:
-        """Rewrite `main`; broadcasts that nothing reads any more are left to dead code elimination."""
-        return calls.rewrite_entry(_Lowerer(module, self.machine), module)
-
-
 @mutator
-class _Lowerer(PyExprMutator):  # type: ignore[misc]
-    def __init__(self, module: tvm.IRModule, machine: Machine) -> None:
-        super().__init__(module)
-        self.machine = machine
-
+class _Lowerer(ForMachine):
     def visit_call_(self, call: Any) -> Any:
         call = self.builder_.normalize(self.visit_expr_post_order(call))
         if calls.name_of(call) != "relax.scatter_elements" or str(call.attrs.reduction) != "add":
@@ -72,3 +53,13 @@ class _Lowerer(PyExprMutator):  # type: ignore[misc]
             if not shape or not calls.same_size(shape[0], count) or not isinstance(rest, int) or rest != 1:
                 return None
         return index
+
+
+@tvm.transform.module_pass(opt_level=0, name="LowerScatters")
+class LowerScatters(RewritesMain):
+    """scatter_elements(x, broadcast_to(one index a row), source, axis 0, "add") → kernels.row_sums.add_rows.
+
+    That is how graph networks add up messages. The sizes behind the first axis must be known.
+    """
+
+    rewriter = _Lowerer

@@ -9,40 +9,20 @@ from typing import Any
 import numpy as np
 import tvm
 from tvm import relax
-from tvm.relax.expr_functor import PyExprMutator, mutator
+from tvm.relax.expr_functor import mutator
 
 from neo_magics.compiler.kernels import FUSES_ELEMENTWISE, INJECTIVE
 from neo_magics.compiler.kernels.matmul import batch_matmul, pack_columns, pack_panels, packed_matmul
 from neo_magics.compiler.kernels.sizes import is_one
 from neo_magics.compiler.kernels.tiles import matmul_tile
-from neo_magics.compiler.machine import Machine
 from neo_magics.compiler.passes import calls
+from neo_magics.compiler.passes.for_machine import ForMachine, RewritesMain
 
 FEWEST_ROWS = 4  # of the left matrix; fewer read each panel too seldom to pay for the copy
 
 
-@tvm.transform.module_pass(opt_level=0, name="PackBatchMatmuls")
-class PackBatchMatmuls:
-    """matmul(x […, M, K], y […, K, N]) of float32 → pack_panels(y), and a kernel of our own on x and that.
-
-    The copy costs K × N moves for M × K × N multiply-adds, and takes a transpose of y along. It is how
-    GotoBLAS multiplies (Goto and van de Geijn 2008). Leading dimensions broadcast.
-    """
-
-    def __init__(self, machine: Machine) -> None:
-        self.machine = machine
-
-    def transform_module(self, module: tvm.IRModule, _context: Any) -> tvm.IRModule:
-        """Rewrite every such matmul in `main`; K and N are known, the others may be free."""
-        return calls.rewrite_entry(_Packer(module, self.machine), module)
-
-
 @mutator
-class _Packer(PyExprMutator):  # type: ignore[misc]
-    def __init__(self, module: tvm.IRModule, machine: Machine) -> None:
-        super().__init__(module)
-        self.machine = machine
-
+class _Packer(ForMachine):
     def visit_call_(self, call: Any) -> Any:
         call = self.visit_expr_post_order(call)
         if calls.name_of(call) != "relax.matmul":
@@ -95,3 +75,14 @@ class _Packer(PyExprMutator):  # type: ignore[misc]
             primfunc_attrs={"op_pattern": pattern},
         )
         return self.builder_.emit(made)
+
+
+@tvm.transform.module_pass(opt_level=0, name="PackBatchMatmuls")
+class PackBatchMatmuls(RewritesMain):
+    """matmul(x […, M, K], y […, K, N]) of float32 → pack_panels(y), and a kernel of our own on x and that.
+
+    The copy costs K × N moves for M × K × N multiply-adds, and takes a transpose of y along. It is how
+    GotoBLAS multiplies (Goto and van de Geijn 2008). Leading dimensions broadcast.
+    """
+
+    rewriter = _Packer

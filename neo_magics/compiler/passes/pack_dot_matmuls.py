@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tvm
 from tvm import relax
-from tvm.relax.expr_functor import PyExprMutator, mutator
+from tvm.relax.expr_functor import mutator
 
 from neo_magics.compiler.kernels import ELEMENTWISE, FUSES_ELEMENTWISE
 from neo_magics.compiler.kernels.matmul import pack_columns
@@ -17,26 +17,14 @@ from neo_magics.compiler.kernels.tiles import matmul_tile
 from neo_magics.compiler.machine import Machine
 from neo_magics.compiler.passes import calls
 from neo_magics.compiler.passes.calls import Array
+from neo_magics.compiler.passes.for_machine import ForMachine, RewritesMain
 from neo_magics.compiler.passes.narrow_operand import Narrow, read
 
 
-@tvm.transform.module_pass(opt_level=0, name="PackDotMatmuls")
-class PackDotMatmuls:
-    """matmul(x, w) with a constant w, where x becomes narrow, is a kernel on narrow x and w."""
-
-    def __init__(self, machine: Machine) -> None:
-        self.machine = machine
-
-    def transform_module(self, module: tvm.IRModule, _context: Any) -> tvm.IRModule:
-        """Rewrite every such product in `main`."""
-        return calls.rewrite_entry(_Packer(module, self.machine), module)
-
-
 @mutator
-class _Packer(PyExprMutator):  # type: ignore[misc]
+class _Packer(ForMachine):
     def __init__(self, module: tvm.IRModule, machine: Machine) -> None:
-        super().__init__(module)
-        self.machine = machine
+        super().__init__(module, machine)
         self._matrices: dict[Any, Any] = {}
 
     def visit_call_(self, call: Any) -> Any:
@@ -80,6 +68,13 @@ class _Packer(PyExprMutator):  # type: ignore[misc]
         attrs = None if pattern is None else {"op_pattern": pattern}
         made = self.builder_.call_te(kernel, *operands, primfunc_name_hint=name, primfunc_attrs=attrs)
         return self.builder_.emit(made)
+
+
+@tvm.transform.module_pass(opt_level=0, name="PackDotMatmuls")
+class PackDotMatmuls(RewritesMain):
+    """matmul(x, w) with a constant w, where x becomes narrow, is a kernel on narrow x and w."""
+
+    rewriter = _Packer
 
 
 def pack_groups(weight: Array, panel: int, group: int) -> Array:
