@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 v1 = tf.compat.v1
@@ -45,6 +46,22 @@ class Odd(tf.Module):
     @tf.function(input_signature=[tf.TensorSpec((3, 3), tf.float32, name="x")])
     def __call__(self, x: Any) -> dict[str, Any]:
         return {"y": tf.math.igamma(tf.abs(x), 1.0) + tf.math.bessel_i0(x)}
+
+
+def awake(model: Any) -> Any:
+    """`model` with weights as large as training leaves them: fresh ones of Keras let no signal through."""
+    random = np.random.default_rng(2)
+    for weight in model.weights:
+        shape, deep = tuple(weight.shape), "depthwise" in weight.path
+        numbers = random.standard_normal(shape)
+        if len(shape) > 1:
+            numbers *= (2 / np.prod(shape[:2] if deep else shape[:-1])) ** 0.5
+        elif "gamma" in weight.path or "variance" in weight.path:
+            numbers = np.abs(1 + 0.2 * numbers)
+        else:
+            numbers *= 0.1
+        weight.assign(numbers.astype("float32"))
+    return model
 
 
 def recurrent() -> Any:
@@ -94,7 +111,7 @@ def main(folder: Path) -> None:
     for name, module in (("net", Net()), ("reader", Reader()), ("odd", Odd())):
         tf.saved_model.save(module, str(folder / name), signatures=module.__call__)
     for name, model in (("recurrent", recurrent()), ("classifier", image_classifier())):
-        model.export(str(folder / name), format="tf_saved_model", verbose=False)
+        awake(model).export(str(folder / name), format="tf_saved_model", verbose=False)
     of_tensorflow_1(folder)
 
 
