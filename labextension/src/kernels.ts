@@ -1,4 +1,4 @@
-/** Tells when the kernel of a notebook has gone, or was gone before the notebook was opened. */
+/** Tells when the kernel of a notebook has gone, was gone before the notebook was opened, or is done with a panel. */
 import type { INotebookTracker, NotebookPanel } from "@jupyterlab/notebook";
 import type { Orphans } from "./orphans.ts";
 
@@ -17,6 +17,11 @@ export function mindKernels(tracker: INotebookTracker | null, orphans: Orphans):
         adopt(panel, orphans);
       }
     });
+    sessionContext.iopubMessage.connect((_context, { header, content }) => {
+      if (header.msg_type === "comm_close") {
+        closed(panel, orphans, (content as { comm_id: string }).comm_id);
+      }
+    });
     void opened(panel, orphans);
   };
   tracker?.forEach(mind);
@@ -30,13 +35,21 @@ async function opened(panel: NotebookPanel, orphans: Orphans): Promise<void> {
   const kernel = panel.sessionContext.session?.kernel;
   const answer = await kernel?.requestCommInfo({ target_name: "jupyter.widget" });
   const comms = answer?.content.status === "ok" ? answer.content.comms : {};
-  adopt(panel, orphans, new Set(Object.keys(comms)));
+  adopt(panel, orphans, (widget) => !(widget in comms));
 }
 
-function adopt(panel: NotebookPanel, orphans: Orphans, living: ReadonlySet<string> = new Set()): void {
+/**
+ * The kernel has closed a widget. Where it still stands in the notebook, that was opened after the panel was
+ * shown: what the kernel sends to take its place finds only the outputs that JupyterLab has seen come.
+ */
+function closed(panel: NotebookPanel, orphans: Orphans, comm: string): void {
+  adopt(panel, orphans, (widget) => widget === comm);
+}
+
+function adopt(panel: NotebookPanel, orphans: Orphans, dead?: (widget: string) => boolean): void {
   for (const { model } of panel.content.widgets) {
     if (model.outputs) {
-      void orphans.adopt(model.outputs, living);
+      void orphans.adopt(model.outputs, dead);
     }
   }
 }

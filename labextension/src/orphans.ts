@@ -45,14 +45,14 @@ export class Orphans {
     options.model.changed.connect(() => this.#look());
   }
 
-  /** Take over the panels among `outputs` whose widget is not among the `living`. */
-  async adopt(outputs: Outputs, living: ReadonlySet<string> = new Set()): Promise<void> {
+  /** Take over the panels among `outputs` whose widget is `dead`, all of them if nothing is said. */
+  async adopt(outputs: Outputs, dead: (widget: string) => boolean = () => true): Promise<void> {
     const found: Orphan[] = [];
     for (let index = 0; index < outputs.length; index++) {
       const { data } = outputs.get(index);
       const widget = data[WIDGET] as { model_id?: string } | undefined;
       const html = String(data[HTML] ?? "");
-      if (widget && html.includes('class="neo-magics"') && !living.has(String(widget.model_id))) {
+      if (widget && html.includes('class="neo-magics"') && dead(String(widget.model_id))) {
         show(outputs, index, html, data[PLAIN]);
         found.push({ outputs, html, names: namesIn(html), seen: "", drawing: false, late: false });
       }

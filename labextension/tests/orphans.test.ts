@@ -86,7 +86,7 @@ test("a living panel is left alone, and so is what others show", async () => {
   const mine = live(panel("net-1"), "lives");
   const other = live("<p>another's widget</p>");
   const { data, outputs } = notebook(mine, other);
-  await orphans.adopt(outputs, new Set(["lives"]));
+  await orphans.adopt(outputs, (widget) => widget !== "lives");
   assert.deepEqual(data, [mine, other]);
   assert.deepEqual(asked, []);
 });
