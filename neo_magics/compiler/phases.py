@@ -42,6 +42,7 @@ from neo_magics.compiler.passes.pack_batch_matmuls import PackBatchMatmuls
 from neo_magics.compiler.passes.pack_convolutions import PackConvolutions
 from neo_magics.compiler.passes.pack_dot_matmuls import PackDotMatmuls
 from neo_magics.compiler.passes.pack_matmuls import PackMatmuls
+from neo_magics.compiler.passes.scatter_parts import ScatterParts
 from neo_magics.compiler.passes.schedule_kernels import KernelReport, ScheduleKernels
 from neo_magics.compiler.passes.shorten_mish import ShortenMish
 from neo_magics.compiler.passes.size_names import TidyBindings
@@ -133,6 +134,7 @@ def kernel_passes(target: CpuTarget, observe: Callable[[KernelReport], None]) ->
         LowerScans(target.machine),
         LowerSampling(),
         LowerScatters(target.machine),
+        ScatterParts(),
         OrderFloats(),
         relax.backend.DispatchSampling(),
         relax.backend.DispatchSortScan(),

@@ -33,5 +33,36 @@ def found_equal(part: Any, shape: Sequence[Any], builder: Any) -> Any:
     return builder.emit(relax.op.strided_slice(part, axes, [0] * len(axes), ends, assume_inbound=True))
 
 
+def broadcast_equal(tensors: Sequence[Any], builder: Any) -> list[Any]:
+    """`tensors` that are combined element by element, with equal sizes where none is known to be 1.
+
+    A free size beside another, or beside a number, is taken for equal to it; the run fails where it is not.
+    """
+    rank = max(len(calls.shape_of(each) or ()) for each in tensors)
+    shapes = [_ranked(each, rank) for each in tensors]
+    wanted = [_common([shape[place] for shape in shapes]) for place in range(rank)]
+    found = []
+    for tensor, shape in zip(tensors, shapes, strict=True):
+        own = calls.shape_of(tensor) or ()
+        sizes = [size if _is_one(size) else to for size, to in zip(shape, wanted, strict=True)]
+        found.append(found_equal(tensor, sizes[rank - len(own) :], builder))
+    return found
+
+
+def _ranked(tensor: Any, rank: int) -> list[Any]:
+    own = calls.shape_of(tensor) or ()
+    return [1] * (rank - len(own)) + list(own)
+
+
+def _common(sizes: Sequence[Any]) -> Any:
+    """A number if there is one, else the shortest expression."""
+    several = [size for size in sizes if not _is_one(size)]
+    return min(several, key=lambda each: (not isinstance(each, int), len(str(each))), default=1)
+
+
+def _is_one(size: Any) -> bool:
+    return isinstance(size, int) and size == 1
+
+
 def _number(size: Any) -> Any:
     return int(size) if hasattr(size, "value") else size

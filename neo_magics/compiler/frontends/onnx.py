@@ -20,7 +20,7 @@ from neo_magics.compiler.frontends.onnx_prepare import fix_shapes, folded
 from neo_magics.compiler.frontends.onnx_sizes import widen_sizes
 from neo_magics.compiler.frontends.relax_tools import shape_of
 from neo_magics.compiler.frontends.shapes import by_name, check_shape, config_of, shape_text
-from neo_magics.errors import CompilationError, InputError
+from neo_magics.errors import InputError
 
 
 def import_folder(
@@ -82,16 +82,10 @@ def _shapes(values: list[Any], config: InputConfig | None) -> dict[str, tuple[in
 
 def _outputs(proto: Any, results: list[Any]) -> tuple[TensorSpec, ...]:
     pairs = list(zip(proto.graph.output, results, strict=True))
-    for value, tensor in pairs:
-        if not hasattr(tensor.shape, "values"):  # not even how many sizes there are, or only as a value
-            raise CompilationError(
-                f"The shape of the model's output {value.name!r} depends on values that are not known.",
-                hint="Make the inputs that decide it (axes, sizes, masks) constants of the model.",
-            )
     return tuple(TensorSpec(value.name, shape_of(tensor), _dtype(value, tensor)) for value, tensor in pairs)
 
 
 def _dtype(value: Any, tensor: Any) -> str:
     """ONNX's dtype of an output where `tensor` only carries it."""
-    declared = value_dtype(value)
+    declared = value_dtype(value) if value.type.tensor_type.elem_type else ""
     return declared if is_narrow(declared) else str(tensor.dtype)

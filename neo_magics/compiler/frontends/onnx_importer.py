@@ -6,6 +6,7 @@ import contextlib
 import io
 import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import tvm
@@ -14,6 +15,7 @@ from tvm.relax.frontend.onnx import onnx_frontend
 
 from neo_magics.artifact.dtypes import carried, carrier, is_narrow
 from neo_magics.artifact.kernels import Source
+from neo_magics.compiler.frontends.equal_sizes import broadcast_equal
 from neo_magics.compiler.frontends.onnx_fixes import CONTROL, CONVERTERS
 from neo_magics.compiler.frontends.onnx_fixes.narrow import MOVERS
 from neo_magics.compiler.frontends.onnx_fixes.node import Node, as_tensor, constant, constant_of
@@ -35,6 +37,10 @@ _TAKES_SHAPES = frozenset(
     ("Where", "Cast", "CastLike", "Squeeze", "Unsqueeze", "Add", "Sub", "Mul", "Div", "Range", "Tile")
 )
 
+_ELEMENTWISE = frozenset(
+    ("Add", "Sub", "Mul", "Div", "Mod", "Pow", "Min", "Max", "Sum", "Mean", "Where", "And", "Or", "Xor")
+) | frozenset(("Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "BitwiseAnd", "BitwiseOr"))
+
 
 class GraphImporter(onnx_frontend.ONNXGraphImporter):  # type: ignore[misc]
     """TVM's importer with our converters, errors that name the operator and its node, and sources."""
@@ -43,6 +49,7 @@ class GraphImporter(onnx_frontend.ONNXGraphImporter):  # type: ignore[misc]
         super().__init__({}, None, keep_params_in_input=False, sanitize=True)
         self._proto = proto
         self._depth = 0  # subgraphs around the node at work
+        self.lost = ""  # the operator after which sizes are not known any more
         self._nodes: dict[str, Any] = {}
         self._types = element_types(proto)  # ONNX's element type of each value, by name
         self._made: dict[Any, Source] = {}  # what a node became
@@ -62,11 +69,24 @@ class GraphImporter(onnx_frontend.ONNXGraphImporter):  # type: ignore[misc]
                 self._construct_nodes(graph)
                 outputs = [as_tensor(self.bb, self._nodes[value.name]) for value in graph.output]
                 types = [output.ty for output in outputs]
+                self._check_sizes(graph, outputs)
                 result = self.bb.emit_output(relax.Tuple(outputs))
             self.bb.emit_func_output(result)
         module = self.bb.get()
         module["main"] = module["main"].with_attr("num_input", len(params))
         return with_sources(module, self._sources(module)), types
+
+    def _check_sizes(self, graph: Any, outputs: Sequence[Any]) -> None:
+        """Raise CompilationError for an output of which not even the names of its sizes are known."""
+        for value, output in zip(graph.output, outputs, strict=True):
+            if _unsized(output):
+                since = f", since {self.lost}" if self.lost else ""
+                raise CompilationError(
+                    f"The shape of the model's output {value.name!r} depends on values that are not "
+                    f"known{since}.",
+                    hint="Make the inputs that decide it (axes, sizes, masks) constants of the model, or fix "
+                    "more sizes in DataInputConfig.",
+                )
 
     def inlined(self, graph: Any, values: Sequence[Any]) -> list[Any]:
         """The outputs of a subgraph whose inputs are `values`; it sees the names around it."""
@@ -113,7 +133,7 @@ class GraphImporter(onnx_frontend.ONNXGraphImporter):  # type: ignore[misc]
     def _construct_nodes(self, graph: Any) -> None:
         for proto in graph.node:
             node = self._node(proto)
-            with _named(node):
+            with _named(node, self.lost):
                 known = self._known(node, proto)
                 result = self._result(node, proto) if known is None else known
             self._keep(node, result)
@@ -153,6 +173,8 @@ class GraphImporter(onnx_frontend.ONNXGraphImporter):  # type: ignore[misc]
     def _result(self, node: Node, proto: Any) -> Any:
         if node.operator in CONTROL:
             return CONTROL[node.operator](node, self.inlined)
+        if node.operator in _ELEMENTWISE:
+            node = self._with_equal_sizes(node)
         convert = CONVERTERS.get(node.operator)
         result = convert(node) if convert else None
         if result is not None:
@@ -161,6 +183,15 @@ class GraphImporter(onnx_frontend.ONNXGraphImporter):  # type: ignore[misc]
         if narrow and node.operator not in MOVERS:
             raise node.unsupported(f"for the type {narrow}")
         return self._by_tvm(node, proto)
+
+    def _with_equal_sizes(self, node: Node) -> Node:
+        """TVM: forgets the shape where it cannot prove that sizes are equal. As in ONNX Runtime, the run
+        finds out."""
+        places = [k for k, value in enumerate(node.inputs) if _shaped(value)]
+        if len(places) < 2 or not any(_free(node.inputs[k]) for k in places):
+            return node
+        equal = dict(zip(places, broadcast_equal([node.inputs[k] for k in places], self.bb), strict=True))
+        return replace(node, inputs=[equal.get(k, value) for k, value in enumerate(node.inputs)])
 
     def _by_tvm(self, node: Node, proto: Any) -> Any:
         takes = node.operator in _TAKES_SHAPES
@@ -183,6 +214,26 @@ class GraphImporter(onnx_frontend.ONNXGraphImporter):  # type: ignore[misc]
         if missing:
             raise node.unsupported(f"with its output {missing[0]!r}")
         self._nodes.update((name, value) for name, value in zip(node.outputs, values, strict=False) if name)
+        if not self.lost and any(map(_unsized, values)) and not any(map(_unsized, node.inputs)):
+            self.lost = f"{node.operator} (node {node.name or 'without a name'})"
+
+
+def _unsized(value: Any) -> bool:
+    """Whether it is a tensor of which TVM cannot tell the sizes, or such sizes."""
+    kind = getattr(value, "ty", None)
+    if isinstance(kind, relax.ShapeType):
+        return not isinstance(value, relax.ShapeExpr)
+    return isinstance(kind, relax.TensorType) and not isinstance(kind.shape, relax.ShapeExpr)
+
+
+def _shaped(value: Any) -> bool:
+    """Whether it is a tensor whose sizes are known or named."""
+    kind = getattr(value, "ty", None)
+    return isinstance(kind, relax.TensorType) and isinstance(kind.shape, relax.ShapeExpr)
+
+
+def _free(value: Any) -> bool:
+    return any(not hasattr(size, "value") for size in value.ty.shape.values)
 
 
 def known_operators() -> frozenset[str]:
@@ -208,13 +259,20 @@ def graph_to_module(proto: Any) -> tuple[Any, list[Any]]:
 
 
 @contextlib.contextmanager
-def _named(node: Node) -> Iterator[None]:
-    """Whatever a converter raises names the operator and its node."""
+def _named(node: Node, lost: str) -> Iterator[None]:
+    """Whatever a converter raises names the operator and its node, and where its inputs' sizes got lost."""
     try:
         yield
     except NeoMagicsError:
         raise
     except Exception as error:
+        if lost and any(map(_unsized, node.inputs)):
+            raise CompilationError(
+                f"The operator {node.operator} (node {node.name or 'without a name'}) needs sizes that are "
+                f"not known since {lost}.",
+                hint="Fix more sizes in DataInputConfig, or rewrite that part of the model.",
+                operator=node.operator,
+            ) from error
         raise CompilationError(
             f"TVM cannot convert the operator {node.operator} (node {node.name or 'without a name'}): "
             f"{reason_of(error)}",

@@ -182,6 +182,14 @@ def test_slices_of_old_opsets(axes: dict[str, Any]) -> None:
     agrees(model([node], {"x": [4, 6, 5]}, ["y"], opset=9), weight(4, 6, 5))
 
 
+@pytest.mark.parametrize(("start", "end", "step"), [(8, -3, 2), (-9, -10, -1), (0, -9, -2), (2, 5, -1)])
+def test_slices_that_begin_or_end_outside(start: int, end: int, step: int) -> None:
+    """TVM: failed where none is left, and forgot the first element of a negative step from before it."""
+    weights = {"s": np.array([start]), "e": np.array([end]), "a": np.array([1]), "t": np.array([step])}
+    node = make_node("Slice", ["x", "s", "e", "a", "t"], ["y"])
+    agrees(model([node], {"x": ["n", 7]}, ["y"], weights), weight(3, 7), input_shape={"x": [None, 7]})
+
+
 def test_slices_that_leave_all_of_a_free_dimension() -> None:
     """As TensorFlow's exporters write x[:, :2]; the size of the sum was not known any more."""
     weights = {"starts": np.array([0, 0]), "ends": np.array([2**31 - 1, 2]), "one": np.array([1])}

@@ -110,7 +110,22 @@ def _constant(node: Node) -> Any:
     return None
 
 
+def _magnitude(node: Node) -> Any:
+    """TVM: fails for numbers without a sign."""
+    return node.tensor(0) if dtype_of(node.tensor(0)).startswith("uint") else None
+
+
+def _sign(node: Node) -> Any:
+    """TVM: fails for numbers without a sign."""
+    x = node.tensor(0)
+    if not dtype_of(x).startswith("uint"):
+        return None
+    return relax.op.minimum(x, relax.const(1, dtype_of(x)))
+
+
 CONVERTERS = {
+    "Abs": _magnitude,
+    "Sign": _sign,
     "Mod": _modulo,
     "Pow": _power,
     "BitShift": _shift,

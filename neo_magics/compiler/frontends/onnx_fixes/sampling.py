@@ -16,10 +16,8 @@ from neo_magics.compiler.frontends.ceil_windows import padding_after
 from neo_magics.compiler.frontends.onnx_fixes.node import Node, by_tvm, cast, dtype_of, shape_of
 
 
-def _max_pool(node: Node) -> Any:
-    """TVM: has no second output, the place of each maximum in the whole tensor."""
-    if not node.uses(1):
-        return _rounded_up(node)
+def max_pool(node: Node) -> Any:
+    """Maxima with their places. TVM: has no second output, the place of each maximum in the whole tensor."""
     x = node.tensor(0)
     shape = shape_of(x)
     rank = len(shape) - 2
@@ -63,7 +61,7 @@ def _max_pool(node: Node) -> Any:
     return relax.Tuple([values, node.builder.emit_te(places, x, values)])
 
 
-def _rounded_up(node: Node) -> Any:
+def rounded_up(node: Node) -> Any:
     """Pooling of free sizes with ceil_mode. TVM: its shape is a condition, which no later pass knows."""
     x, kernel = node.tensor(0), list(node.attributes["kernel_shape"])
     rank, automatic = len(kernel), node.attribute("auto_pad", "NOTSET") != "NOTSET"
@@ -295,8 +293,6 @@ CONVERTERS = {
     "Col2Im": _col2im,
     "ConvTranspose": _conv_transpose,
     "DeformConv": _deformed,
-    "AveragePool": _rounded_up,
-    "MaxPool": _max_pool,
     "MaxUnpool": _max_unpool,
     "RoiAlign": _roi_align,
 }

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import tvm
-from tvm import relax
+from tvm import relax, topi
 from tvm.sym import Analyzer
 
 from neo_magics.compiler.frontends.equal_sizes import equal_but, found_equal
@@ -20,6 +21,7 @@ from neo_magics.compiler.frontends.onnx_fixes.node import (
     shape_of,
 )
 from neo_magics.compiler.frontends.shapes import shape_text
+from neo_magics.compiler.passes import calls
 
 
 def _equal(node: Node) -> Any:
@@ -100,4 +102,71 @@ def _text(shape: Sequence[Any]) -> str:
     return re.sub(r"T\.int64\((-?\d+)\)", r"\1", shape_text([str(size) for size in shape]))
 
 
-CONVERTERS = {"Equal": _equal, "Size": _size, "Concat": _concat}
+def _arithmetic(node: Node) -> Any:
+    """TVM: reckons with single sizes; it fails for lists of them, and makes a number of a list of one."""
+    if not any(map(_is_size, node.inputs)) or set(node.input_types) - {"int64", ""}:
+        return None
+    values = [_sizes(value) for value in node.inputs]
+    if any(value is None for value in values):
+        return None
+    pairs = np.broadcast_arrays(*(np.array(value, dtype=object) for value in values))
+    if pairs[0].ndim != 1:
+        return None
+    reckon = _RECKON[node.operator]
+    found = [reckon(one, other) for one, other in zip(*pairs, strict=True)]
+    return relax.ShapeExpr([each if isinstance(each, int) else Analyzer().simplify(each) for each in found])
+
+
+def _quotient(one: Any, other: Any) -> Any:
+    """Sizes are not negative: rounded down or to zero is the same."""
+    return one // other if isinstance(one, int) and isinstance(other, int) else tvm.tirx.floordiv(one, other)
+
+
+_RECKON = {"Add": operator.add, "Sub": operator.sub, "Mul": operator.mul, "Div": _quotient}
+
+
+def _range(node: Node) -> Any:
+    """TVM: has the run count the places of a grid that is as wide as a size, and forgets that it is."""
+    start, size, step = node.constant(0), _traced(node, node.inputs[1]), node.constant(2)
+    if start is None or step is None or size is None or hasattr(size, "value"):
+        return None
+    dtype = str(start.dtype)
+    if float(start) != int(start) or float(step) != int(step) or step <= 0:
+        return None
+    places = relax.op.arange(relax.prim_value(int(start)), size, relax.prim_value(int(step)), "int64")
+    return relax.op.astype(node.emit(places), dtype)
+
+
+def _traced(node: Node, value: Any) -> Any | None:
+    """The size that a number is, a float of it too; None for other numbers."""
+    while isinstance(value, relax.Var | tvm.ir.Call) and not tvm.ir.is_prim_expr(value):
+        value = node.builder.lookup_binding(value) if isinstance(value, relax.Var) else value
+        name = calls.name_of(value)
+        if name == "relax.shape_to_tensor" and isinstance(value.args[0], relax.ShapeExpr):
+            sizes = list(value.args[0].values)
+            return sizes[0] if len(sizes) == 1 else None
+        if name not in ("relax.astype", "relax.squeeze", "relax.reshape"):
+            return None
+        value = value.args[0]
+    if not tvm.ir.is_prim_expr(value):
+        return None
+    return value.value if isinstance(value, tvm.tirx.Cast) else value
+
+
+def _tile(node: Node) -> Any:
+    """TVM: fails for repeats that are sizes."""
+    if not isinstance(node.inputs[1], relax.ShapeExpr) or node.constant(1) is not None:
+        return None
+    x, repeats = node.tensor(0), node.sizes(1, "repeats")
+    sizes = [size * count for size, count in zip(shape_of(x), repeats, strict=True)]
+    return node.builder.emit_te(topi.dyn_tile, x, sizes, len(sizes))
+
+
+CONVERTERS = {
+    **dict.fromkeys(_RECKON, _arithmetic),
+    "Equal": _equal,
+    "Size": _size,
+    "Concat": _concat,
+    "Range": _range,
+    "Tile": _tile,
+}
