@@ -7,6 +7,7 @@ same guarantee for the few transactions that count before they write from an adv
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,10 +45,10 @@ class Database:
         self.url = url
         self._busy_seconds = busy_seconds
         self._engine = self._open()
+        self._file = self._engine.url.database if self._engine.dialect.name == "sqlite" else None
+        self._moving = threading.Lock()
         with self._translated():
-            if self._version() is None:
-                self._create()
-            self._check_version()
+            self._settle()
 
     def close(self) -> None:
         """Give back all connections."""
@@ -56,26 +57,52 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that only reads: one consistent snapshot."""
-        with self._translated(), self._engine.connect() as connection, connection.begin():
-            yield connection
+        with self._translated():
+            self._follow()
+            with self._engine.connect() as connection, connection.begin():
+                yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that writes, alone; committed at the end, rolled back on an exception."""
-        with self._translated(), self._engine.connect() as connection:
+        with self._translated():
+            self._follow()
+            with self._writing() as connection:
+                yield connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with self._engine.connect() as connection:
             connection.execution_options(neo_write=True)
             with connection.begin():
                 if connection.dialect.name == "postgresql":
                     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
                 yield connection
 
+    def _follow(self) -> None:
+        """Open anew where the file was deleted, or another was put in its place: what is written to the old
+        one no other process sees, and a job in it would wait for ever."""
+        if self._file is None or _identity(self._file) == self._seen:
+            return
+        with self._moving:
+            if _identity(self._file) != self._seen:
+                self._engine.dispose()
+                _make_folder(self._file)
+                self._settle()
+
+    def _settle(self) -> None:
+        """Make the tables if there are none, and remember which file it is."""
+        if self._version() is None:
+            self._create()
+        self._check_version()
+        self._seen = _identity(self._file)
+
     def _open(self) -> Engine:
         try:
             url = make_url(self.url)
             if url.get_backend_name() != "sqlite":
                 return create_engine(url, pool_pre_ping=True)
-            if url.database:
-                Path(url.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _make_folder(url.database)
             engine = create_engine(url, connect_args={"timeout": self._busy_seconds, "isolation_level": None})
         except (SQLAlchemyError, ImportError, OSError) as error:
             raise BackendError(
@@ -97,7 +124,7 @@ class Database:
         """Make the tables; of several processes that open at once, the first does it."""
         if self._engine.dialect.name == "sqlite":
             self._switch_to_wal()
-        with self.write() as connection:
+        with self._writing() as connection:
             metadata.create_all(connection)
             if connection.execute(select(schema_info.c.version)).scalar() is None:
                 connection.execute(insert(schema_info).values(version=SCHEMA_VERSION))
@@ -144,6 +171,20 @@ class Database:
             return ResourceError(f"The disk of the job store {self.url!r} is full.", hint="Free some space.")
         hint = next((hint for words, hint in _HINTS.items() if words in cause), "")
         return BackendError(f"The job store {self.url!r} cannot be used: {cause.strip()}.", hint=hint)
+
+
+def _make_folder(file: str | None) -> None:
+    if file:
+        Path(file).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
+def _identity(file: str | None) -> tuple[int, int] | None:
+    """Which file stands at a path; None where there is none."""
+    try:
+        found = Path(file).stat() if file else None
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino) if found else None
 
 
 def _is_busy(error: DBAPIError) -> bool:

@@ -9,6 +9,7 @@ from neo_magics.errors import CompilationError, NeoMagicsError, ResourceError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from neo_magics.jobs.record import JobRecord
 
@@ -65,6 +66,14 @@ def no_child(error: OSError) -> NeoMagicsError:
     return ResourceError(
         f"The compile process could not be started: {error}.",
         hint="Free memory, disk or processes; `neo-magics doctor` checks the installation.",
+    )
+
+
+def folder_gone(folder: Path, stage: str) -> NeoMagicsError:
+    """Somebody deleted the work folder under the running job."""
+    return ResourceError(
+        f"The job's work folder {folder} was deleted in stage {stage}.",
+        hint="Create the job again.",
     )
 
 

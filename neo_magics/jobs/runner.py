@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from neo_magics.api.events import NEXT_STEP, LogLine
@@ -82,7 +83,7 @@ class Runner:
         _say_go(child)
         journal = Journal(lambda lines: store.append_log(self.name, lines))
         supervisor = Supervisor(
-            child, journal, self._limits(), wish=lambda: self._wish(store), beat=lambda: self._beat(store)
+            child, journal, self._limits, wish=lambda: self._wish(store), beat=lambda: self._beat(store)
         )
         self._conclude(store, journal, supervisor.run())
 
@@ -110,6 +111,7 @@ class Runner:
             runner_started=me.started,
         )
 
+    @cached_property
     def _limits(self) -> Limits:
         condition = self.work.request()[1].get("StoppingCondition", {})
         return Limits(
@@ -151,11 +153,13 @@ class Runner:
         error = self._cause_error(ending)
         if error is None and result and "failure_reason" in result:
             return str(result["failure_reason"]), str(result.get("next_step", ""))
+        if error is None and not self.work.path.exists():
+            error = endings.folder_gone(self.work.path, ending.stage)
         error = error or endings.crashed(ending.returncode, ending.stage, ending.last_lines)
         return failure_reason(error), error.hint
 
     def _cause_error(self, ending: Ending) -> NeoMagicsError | None:
-        limits = self._limits()
+        limits = self._limits
         match ending.cause:
             case Cause.TIMED_OUT:
                 return endings.timed_out(limits.seconds, ending.stage)

@@ -103,6 +103,11 @@ def test_the_runner_dies_before_it_can_report(yard: Yard, monkeypatch: pytest.Mo
     all_is_well_after(yard, record, "did not start", "psutil is broken", "doctor")
 
 
+def test_the_work_folder_is_deleted_under_the_job(yard: Yard) -> None:
+    yard.start("a", "import shutil; say('build'); shutil.rmtree(work); open(work + '/out', 'w')")
+    all_is_well_after(yard, yard.end("a"), "work folder", "was deleted in stage build", "again")
+
+
 def test_the_store_is_locked_for_seconds_while_the_job_ends(yard: Yard) -> None:
     yard.start("a", "say('build'); time.sleep(0.5); done()")
     yard.reached("a", "build")

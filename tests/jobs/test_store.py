@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -214,6 +215,20 @@ def test_the_store_is_private_and_in_wal_mode(settings: Settings, store: JobStor
     assert settings.home.stat().st_mode & 0o077 == 0
     with store.database.read() as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+
+
+def test_a_store_that_was_deleted_is_made_anew_for_all_who_have_it_open(
+    settings: Settings, store: JobStore
+) -> None:
+    """Else each of them would go on with a file that nobody else can see."""
+    other = JobStore(settings.url)
+    store.insert(record("before"))
+    shutil.rmtree(settings.home)
+    store.insert(record("after"))
+    assert [one.name for one in other.queued()] == ["after"]
+    with pytest.raises(ApiError, match="Could not find"):
+        other.get("before")
+    other.close()
 
 
 def test_a_store_of_another_release_is_refused(settings: Settings, store: JobStore) -> None:
