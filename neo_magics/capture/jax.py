@@ -7,7 +7,6 @@ operators, and the graph is held against the function itself on the examples bef
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -20,6 +19,7 @@ from neo_magics.capture.inputs import SAMPLE_SIZE, Arrays, bind_inputs, like_sha
 from neo_magics.capture.jax_complex import is_complex
 from neo_magics.capture.jax_free import resized, with_free_sizes
 from neo_magics.capture.jax_graph import JaxGraph
+from neo_magics.capture.jax_modules import function_of
 from neo_magics.capture.jax_sizes import is_known
 from neo_magics.capture.jax_trees import flattened
 from neo_magics.capture.request import CaptureRequest
@@ -32,14 +32,15 @@ _NARROW = 2e-2  # with bfloat16 inside, which XLA does not round after every ope
 
 
 def capture_model(model: Any, request: CaptureRequest) -> ModelArchive:
-    """A `ModelArchive` of framework ONNX; `model` is what `jax.jit` returned.
+    """A `ModelArchive` of framework ONNX; `model` is what `jax.jit` returned, or a module of flax or equinox.
 
     Its arguments are arrays or trees of them, whose leaves become inputs. Shapes are those of the examples,
     but for the sizes that `request.input_shape` leaves free: a free first size is the same for all inputs.
     """
     import jax
 
-    names = _names(model)
+    given = request.inputs
+    model, names = function_of(model, len(given) if isinstance(given, tuple | list) else 1)
     if request.inputs is not None:
         model, names, inputs = flattened(model, names, request.inputs)
         request = replace(request, inputs=inputs)
@@ -79,15 +80,6 @@ def capture_model(model: Any, request: CaptureRequest) -> ModelArchive:
         output_names=tuple(outputs),
         input_dtypes={name: str(array.dtype) for name, array in examples.items()},
     )
-
-
-def _names(model: Any) -> list[str]:
-    if not (callable(model) and hasattr(model, "lower")):
-        raise CaptureError(
-            f"A {type(model).__name__} of JAX is not a model.",
-            hint="Give a jitted function of arrays: jax.jit(lambda x: apply(parameters, x)).",
-        )
-    return list(inspect.signature(model).parameters)
 
 
 def _examples(names: Sequence[str], request: CaptureRequest) -> Arrays:

@@ -9,7 +9,7 @@ operator.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,38 @@ _MOST_KNOWN = 1024  # elements of results that are computed while the function i
 _OPSET = 18  # from where ONNX scatters minima and maxima
 
 
+# What stands in for a factorisation that is not written out.
+_INSTEAD = {
+    "svd": "Factor constant matrices before the function and close over the factors; for the largest "
+    "singular value a few products x.T @ (x @ v) will do.",
+    "eigh": "Factor constant matrices before the function and close over the factors; jnp.linalg.cholesky "
+    "and solve of up to 32 rows compile.",
+    "qr": "Where it solves equations, use jnp.linalg.solve or cholesky (up to 32 rows); factor constant "
+    "matrices before the function.",
+}
+
+
+def _next_step(refused: Iterable[str]) -> str:
+    """What to do where these primitives have no converter."""
+    known = [_INSTEAD[name] for name in refused if name in _INSTEAD]
+    return known[0] if known else _HINT
+
+
+def _without_unused(closed: Any) -> Any:
+    """`closed` without what no result needs: keys that a network's first state does not read."""
+    from jax.interpreters import partial_eval
+
+    wanted = [True] * len(closed.jaxpr.outvars)
+    jaxpr, _used = partial_eval.dce_jaxpr(closed.jaxpr, wanted, instantiate=True)
+    return closed.replace(jaxpr=jaxpr)
+
+
+def _read(jaxpr: Any) -> set[Any]:
+    """The variables that an equation or a result reads."""
+    atoms = [atom for equation in jaxpr.eqns for atom in equation.invars] + list(jaxpr.outvars)
+    return {atom for atom in atoms if not _literal(atom)}
+
+
 class JaxGraph:
     """Writes a closed jaxpr into a `GraphMaker`."""
 
@@ -46,8 +78,9 @@ class JaxGraph:
 
         Raises `UnsupportedOperatorsError` with every primitive that has no converter, and where it stands.
         """
+        closed = _without_unused(closed)
         self._survey(closed.jaxpr, "")
-        refuse_unknown("JAX", self._refused, _HINT)
+        refuse_unknown("JAX", self._refused, _next_step(self._refused))
         shapes = {name: tuple(aval.shape) for name, aval in zip(inputs, closed.in_avals, strict=True)}
         self._sizes = Sizes(self.maker, shapes)
         return [str(name) for name in self._closed(closed, inputs)]
@@ -70,7 +103,11 @@ class JaxGraph:
         self._refused.setdefault(what, []).append(place or "the function")
 
     def _closed(self, closed: Any, inputs: Sequence[Value]) -> list[Any]:
-        constants = [self._constant(np.asarray(value)) for value in closed.consts]
+        read = _read(closed.jaxpr)
+        constants = [
+            self._constant(np.asarray(value)) if variable in read else ""
+            for variable, value in zip(closed.jaxpr.constvars, closed.consts, strict=True)
+        ]
         return self._run(closed.jaxpr, constants, inputs)
 
     def _constant(self, array: Any) -> Value:

@@ -88,7 +88,11 @@ FRAMEWORKS = (
     ),
     Framework("ONNX", ("onnx",), (".onnx",), "an onnx.ModelProto, .onnx", "neo_magics.capture.onnx"),
     Framework(
-        "JAX", ("jax", "jaxlib"), (), "a jitted JAX function with example inputs", "neo_magics.capture.jax"
+        "JAX",
+        ("jax", "jaxlib", "flax", "equinox"),
+        (),
+        "a jitted JAX function or a module of flax or equinox, with example inputs",
+        "neo_magics.capture.jax",
     ),
     Framework(
         "PYTORCH",

@@ -263,6 +263,12 @@ def test_mistakes(given: dict[str, Any], message: str) -> None:
         capture(jax.jit(perceptron, inline=True), **given)
 
 
+def test_a_factorisation_names_what_does_instead() -> None:
+    with pytest.raises(UnsupportedOperatorsError, match="svd") as caught:
+        capture(jax.jit(lambda x: jnp.linalg.svd(x)[1]), inputs=ROWS)
+    assert "close over the factors" in str(caught.value.hint)
+
+
 def test_a_plain_function_is_named() -> None:
     with pytest.raises(CaptureError, match=r"jax\.jit"):
         capture(jnp.ones(3), inputs=ROWS)
