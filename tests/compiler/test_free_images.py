@@ -225,3 +225,31 @@ def test_windows_rounded_up(pool: nn.Module) -> None:
     """TVM: the size is a condition, which no later pass knows. PyTorch: what it exports is right for images
     like the example only, here where their elements are counted."""
     agrees(nn.Sequential(nn.Conv2d(3, 16, 1), pool, nn.Flatten(2)), IMAGES)
+
+
+class Cut(nn.Module):
+    """3 × 3 with a residual and an activation behind it, and with a stride: both worth a transform."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.same = nn.Conv2d(3, 64, 1), nn.Conv2d(64, 64, 3, 1, 1)
+        self.halved = nn.Conv2d(64, 72, 3, 2, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.first(x)
+        return self.halved(functional.relu(self.same(x) + x))
+
+
+def test_chunks_of_tiles_reach_beyond_images_of_any_size() -> None:
+    names = agrees(Cut(), [*IMAGES, (1, 3, 1, 2)])
+    assert sum("winograd_conv2d" in name for name in names) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("free", [(2,), (3,), (0, 2)])
+def test_chunks_of_tiles_where_one_side_is_known(free: tuple[int, ...]) -> None:
+    shapes = [[2, 3, 19, 23], [2, 3, 19, 23]]
+    for axis in free:
+        shapes[1][axis] = 37
+    names = agrees(Cut(), shapes, free)
+    assert any("winograd_conv2d" in name for name in names)

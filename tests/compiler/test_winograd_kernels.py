@@ -163,3 +163,12 @@ def test_the_plan_fits_the_caches() -> None:
     assert wide.chunks_are_shared
     assert deep.rows.outputs == 2  # more points, more weights: bound by memory
     assert not deep.chunks_are_shared  # or each thread would read all of them
+
+
+def test_the_plan_of_a_free_side_takes_a_few_tiles_of_it_and_no_more_than_there_are_of_the_other() -> None:
+    image = choose_plan(Layer(1, 112, 112, 4, 4, (3, 3), free=(True, True)), AVX512)
+    sequence = choose_plan(Layer(1, 1, 4096, 16, 16, (1, 3), free=(False, True)), AVX512)
+    assert image is not None
+    assert image.tile_columns * image.columns.outputs < 112
+    assert sequence is None or sequence.tile_rows == 1
+    assert choose_plan(Layer(1, 112, 112, 4, 4, (1, 1), free=(True, True)), AVX512) is None

@@ -18,6 +18,7 @@ from tvm import te, tirx
 
 from neo_magics.compiler.kernels import KERNEL, TILE
 from neo_magics.compiler.kernels.conv2d import Window, pad_to
+from neo_magics.compiler.kernels.sizes import ceil_div
 from neo_magics.compiler.kernels.winograd_axis import Axis
 
 WINOGRAD = "winograd"
@@ -30,8 +31,9 @@ class Plan:
     """How one convolution is cut.
 
     `rows`, `columns` are the transforms of the axes. A chunk is `images` whole images, or of one image
-    `tile_rows` rows of `tile_columns` tiles: its transformed values stay in the cache. The register tile is
-    `tile` = (rows of tiles, columns of tiles) scalars times `panel` output channels.
+    `tile_rows` rows of `tile_columns` tiles: its transformed values stay in the cache. There are about
+    `chunks` of an image. The register tile is `tile` = (rows of tiles, columns of tiles) scalars times
+    `panel` output channels.
     """
 
     rows: Axis
@@ -48,7 +50,15 @@ class Plan:
     def cut(self) -> list[int]:
         """What the schedule needs, as the annotation `TILE`."""
         results = (self.rows.outputs, self.columns.outputs)
-        return [self.images, self.tile_rows, *results, *self.tile, self.panel, int(self.chunks_are_shared)]
+        return [
+            self.images,
+            self.tile_rows,
+            self.tile_columns,
+            *results,
+            *self.tile,
+            self.panel,
+            int(self.chunks_are_shared),
+        ]
 
 
 def transform_weight(weight: Matrix, plan: Plan, in_lanes: int) -> Matrix:
@@ -64,40 +74,50 @@ def transform_weight(weight: Matrix, plan: Plan, in_lanes: int) -> Matrix:
     return blocked.transpose(0, 1, 2, 4, 3)
 
 
-def winograd_conv2d(data: Any, weight: Any, *, window: Window, plan: Plan, blocks: int) -> Any:
-    """data N C/v H W v, weight as `transform_weight` makes it → N O/v H W v, `blocks` blocks of channels."""
-    batch, height, width, lanes = data.shape[0], int(data.shape[2]), int(data.shape[3]), int(data.shape[4])
-    out_h, out_w = window.out_size(height, width, (plan.rows.taps, plan.columns.taps))
+def winograd_conv2d(
+    data: Any, weight: Any, *, window: Window, plan: Plan, blocks: int, out: Sequence[Any] = ()
+) -> Any:
+    """data N C/v H W v, weight as `transform_weight` makes it → N O/v H W v, `blocks` blocks of channels.
+
+    `out`: the height and width of the result, where they are only known later.
+    """
+    batch, lanes = data.shape[0], int(data.shape[4])
+    out_h, out_w = out or window.out_size(
+        int(data.shape[2]), int(data.shape[3]), (plan.rows.taps, plan.columns.taps)
+    )
+    down = ceil_div(out_h, plan.tile_rows * plan.rows.outputs)
+    along = ceil_div(out_w, plan.tile_columns * plan.columns.outputs)
     padded = pad_to(
         data,
         window,
-        plan.chunks * plan.tile_rows * plan.rows.step + plan.rows.span - plan.rows.step,
-        plan.tile_columns * plan.columns.step + plan.columns.span - plan.columns.step,
+        down * (plan.tile_rows * plan.rows.step) + plan.rows.span - plan.rows.step,
+        along * (plan.tile_columns * plan.columns.step) + plan.columns.span - plan.columns.step,
         _stage("pad"),
     )
-    tiles = _transformed(padded, plan, lanes)
+    lead = (batch // plan.images if plan.images > 1 else batch, down, along)
+    tiles = _transformed(padded, plan, lead, lanes)
     products = _products(tiles, weight, plan)
     results = _results(products, plan, blocks, lanes)
     m_h, m_w, images = plan.rows.outputs, plan.columns.outputs, plan.images
 
     def element(n: Any, o: Any, y: Any, x: Any, v: Any) -> Any:
-        chunk, row = y // (plan.tile_rows * m_h), y // m_h % plan.tile_rows
-        return results[n // images, chunk, n % images, o, row, x // m_w, y % m_h, x % m_w, v]
+        chunk = y // (plan.tile_rows * m_h), x // (plan.tile_columns * m_w)
+        tile = y // m_h % plan.tile_rows, x // m_w % plan.tile_columns
+        return results[(n // images, *chunk, n % images, o, *tile, y % m_h, x % m_w, v)]
 
     return te.compute((batch, blocks, out_h, out_w, lanes), element, "winograd", attrs=_stage("out"))
 
 
-def _transformed(padded: Any, plan: Plan, lanes: int) -> Any:
-    """[images/i, chunk, size, size, channel block, i, tile row, tile column, lane]."""
-    batch, channel_blocks = padded.shape[0], int(padded.shape[1])
-    lead = (batch // plan.images if plan.images > 1 else batch, plan.chunks)
+def _transformed(padded: Any, plan: Plan, lead: tuple[Any, ...], lanes: int) -> Any:
+    """[images/i, chunk down, chunk along, size, size, channel block, i, tile row, tile column, lane]."""
+    channel_blocks = int(padded.shape[1])
     tiles = (plan.images, plan.tile_rows, plan.tile_columns)
     half_sizes = (plan.rows.size, plan.columns.span)
 
     def half(*place: Any) -> Any:
-        no, q, c, ni, r, s, u, j, v = place
+        no, q, p, c, ni, r, s, u, j, v = place
         row = (q * plan.tile_rows + r) * plan.rows.step
-        column = s * plan.columns.step + j
+        column = (p * plan.tile_columns + s) * plan.columns.step + j
         values = [padded[no * plan.images + ni, c, row + i, column, v] for i in range(plan.rows.span)]
         return pick(u, plan.rows.to_points(values))
 
@@ -106,8 +126,8 @@ def _transformed(padded: Any, plan: Plan, lanes: int) -> Any:
     )
 
     def whole(*place: Any) -> Any:
-        no, q, u, w, c, ni, r, s, v = place
-        values = [halves[no, q, c, ni, r, s, u, j, v] for j in range(plan.columns.span)]
+        *chunk, u, w, c, ni, r, s, v = place
+        values = [halves[(*chunk, c, ni, r, s, u, j, v)] for j in range(plan.columns.span)]
         return pick(w, plan.columns.to_points(values))
 
     shape = (*lead, plan.rows.size, plan.columns.size, channel_blocks, *tiles, lanes)
@@ -121,8 +141,8 @@ def _products(tiles: Any, weight: Any, plan: Plan) -> Any:
     rc, ri = te.reduce_axis((0, in_blocks), "rc"), te.reduce_axis((0, lanes), "ri")
 
     def element(*place: Any) -> Any:
-        no, q, u, w, o, ni, r, s, j, v = place
-        value = tiles[no, q, u, w, rc, ni, r, s, ri]
+        *chunk, u, w, o, ni, r, s, j, v = place
+        value = tiles[(*chunk, u, w, rc, ni, r, s, ri)]
         return te.sum(value * weight[u, w, o, rc * lanes + ri, j * lanes + v], axis=[rc, ri])
 
     shape = (*lead, panels, images, rows, columns, vectors, lanes)
@@ -130,22 +150,22 @@ def _products(tiles: Any, weight: Any, plan: Plan) -> Any:
 
 
 def _results(products: Any, plan: Plan, blocks: int, lanes: int) -> Any:
-    """[images/i, chunk, i, channel block, tile row, tile column, m, m, lane]."""
-    lead, vectors = products.shape[:2], int(products.shape[8])
+    """[images/i, chunk down, chunk along, i, channel block, tile row, tile column, m, m, lane]."""
+    lead, vectors = products.shape[:3], int(products.shape[9])
     tiles = (plan.images, blocks, plan.tile_rows, plan.tile_columns)
 
     def half(*place: Any) -> Any:
-        no, q, ni, o, r, s, p, w, v = place
+        *chunk, ni, o, r, s, p, w, v = place
         spot = (o // vectors, ni, r, s, o % vectors, v)
-        values = [products[(no, q, u, w, *spot)] for u in range(plan.rows.size)]
+        values = [products[(*chunk, u, w, *spot)] for u in range(plan.rows.size)]
         return pick(p, plan.rows.to_results(values))
 
     shape = (*lead, *tiles, plan.rows.outputs, plan.columns.size, lanes)
     halves = te.compute(shape, half, "half_back", attrs=_stage("half_back"))
 
     def whole(*place: Any) -> Any:
-        no, q, ni, o, r, s, p, k, v = place
-        values = [halves[no, q, ni, o, r, s, p, w, v] for w in range(plan.columns.size)]
+        *tile, p, k, v = place
+        values = [halves[(*tile, p, w, v)] for w in range(plan.columns.size)]
         return pick(k, plan.columns.to_results(values))
 
     shape = (*lead, *tiles, plan.rows.outputs, plan.columns.outputs, lanes)

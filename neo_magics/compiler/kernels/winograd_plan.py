@@ -7,7 +7,7 @@ Zen 4 and Zen 5; only their rough size matters, since the alternatives lie far a
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -33,6 +33,7 @@ _START = 10_000.0  # cycles to start threads and to wait for the last
 _UNKNOWN_CORES = 4
 _DIRECT = 1.15  # cycles for each multiply-add of the direct kernel
 _MOST_IMAGES = 8  # of a chunk
+_FREE_ROWS, _FREE_COLUMNS = (1, 2, 3, 4, 6), range(1, 13)  # of tiles of a chunk, where the size is free
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class Layer:
     out_blocks: int
     taps: tuple[int, int]
     stride: tuple[int, int] = (1, 1)
+    free: tuple[bool, bool] = (False, False)  # sides that are only known later, and about this long
 
     @property
     def axes(self) -> list[tuple[int, int]]:
@@ -81,6 +83,9 @@ def plans(layer: Layer, machine: Machine) -> Iterator[Plan]:
     for rows, columns in product(*(_axes(*axis) for axis in layer.axes)):
         if rows.size * columns.size > _MOST_PLACES:
             continue
+        if any(layer.free):
+            yield from _free_plans(rows, columns, layer, machine)
+            continue
         height, width = -(-layer.height // rows.outputs), -(-layer.width // columns.outputs)
         for tile_rows in _parts(height):
             whole = tile_rows == height
@@ -92,6 +97,26 @@ def plans(layer: Layer, machine: Machine) -> Iterator[Plan]:
                     yield Plan(
                         rows, columns, images, -(-height // tile_rows), tile_rows, padded, tile, panel, shared
                     )
+
+
+def _free_plans(rows: Axis, columns: Axis, layer: Layer, machine: Machine) -> Iterator[Plan]:
+    """Chunks of a few rows by a few columns of tiles; the last along a free side is counted as half empty."""
+    height, width = layer.height / rows.outputs, layer.width / columns.outputs
+    for high, wide in product(_free_parts(height, _FREE_ROWS), _free_parts(width, _FREE_COLUMNS)):
+        down, along = (
+            tiles / count + 0.5 if free else math.ceil(tiles / count)
+            for tiles, count, free in zip((height, width), (high, wide), layer.free, strict=True)
+        )
+        tile, panel, padded = _register_tile(1, high, wide, layer, machine)
+        if padded == wide:
+            for shared in (True, False):
+                chunks = math.ceil(down * along)
+                yield Plan(rows, columns, 1, chunks, high, wide, tile, panel, shared)
+
+
+def _free_parts(tiles: float, counts: Sequence[int]) -> list[int]:
+    """Those of `counts` that are no more than there are tiles, which may be less than one."""
+    return [count for count in counts if count < tiles + 1]
 
 
 def _axes(taps: int, stride: int) -> list[Axis]:

@@ -158,6 +158,26 @@ def _length(sch: Schedule, block: Block) -> int:
     return len(found)
 
 
+def with_plain_quotients(sch: Schedule) -> Schedule:
+    """The schedule with quotients by free sizes that round to zero, as the processor's do.
+
+    Of places, which are never negative, they are the same; those that round down are written out with a
+    question in each of their many uses.
+    """
+
+    def plain(quotient: Any) -> Any:
+        if isinstance(quotient.b, tirx.IntImm):
+            return quotient
+        rounded = tirx.truncdiv if isinstance(quotient, tirx.FloorDiv) else tirx.truncmod
+        return rounded(quotient.a, quotient.b)
+
+    func = sch.mod["main"]
+    body = tvm_ffi.structural_map(func.body, [((tirx.FloorDiv, tirx.FloorMod), plain)])
+    if body.same_as(func.body):
+        return sch
+    return Schedule(tvm.IRModule({"main": func.with_body(body)}))
+
+
 def substituted(part: Any, values: Sequence[tuple[Any, Any]]) -> Any:
     """An expression or a statement with values in place of variables, as pairs."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import tvm
 from tvm import tirx
 from tvm.s_tir import Schedule
 
@@ -28,7 +27,7 @@ def schedule_winograd(func: tirx.PrimFunc, machine: Machine) -> Schedule | None:
     values stay in the cache. Threads share the chunks where there are enough of them, else every step of
     a chunk.
     """
-    sch = Schedule(tvm.IRModule({"main": func}))
+    sch = loops.schedule_of(func)
     products = loops.find_annotated(sch, KERNEL, WINOGRAD)
     if products is None:
         return None
@@ -43,7 +42,7 @@ def schedule_winograd(func: tirx.PrimFunc, machine: Machine) -> Schedule | None:
     at = nest.cut_products(products, chunk)
     nest.cut_input(stages, chunk)
     reduced = accumulate_at(sch, products, at)  # last: after that nothing can be moved
-    return _prefetch(sch, products, reduced)
+    return loops.with_plain_quotients(_prefetch(sch, products, reduced))
 
 
 def _prefetch(sch: Schedule, products: Block, reduced: list[Loop]) -> Schedule:
@@ -59,6 +58,7 @@ class _Cut:
 
     images: int
     tile_rows: int
+    tile_columns: int
     results_h: int
     results_w: int
     tile_i: int
@@ -80,10 +80,10 @@ class _Nest:
         n, channel, y, x, lane = sch.get_loops(final)
         n_out, n_in = sch.split(n, [None, cut.images])
         chunk, row, y_in = sch.split(y, [None, cut.tile_rows, cut.results_h])
-        column, x_in = sch.split(x, [None, cut.results_w])
-        sch.reorder(n_out, chunk, channel, n_in, row, column, y_in, x_in, lane)
+        along, column, x_in = sch.split(x, [None, cut.tile_columns, cut.results_w])
+        sch.reorder(n_out, chunk, along, channel, n_in, row, column, y_in, x_in, lane)
         unroll_and_vectorize(sch, [y_in, x_in, lane])
-        chunk = sch.fuse(n_out, chunk)
+        chunk = sch.fuse(n_out, chunk, along)
         self._share(chunk, [channel, n_in, row])
         for block in (back, half):
             self._in_registers(block, column)
