@@ -12,6 +12,7 @@ CONFIDENCE = 0.95
 # Two processes of one and the same model differ by this much (where memory came to lie, which core). Rounds
 # within one pair of processes cannot show it, so it is added to the interval.
 PROCESS_SPREAD = 0.03
+UNSURE = 2.0  # an interval whose ends differ by this factor says little: the machine was busy
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,10 @@ def verdict(ratio: float, interval: tuple[float, float]) -> str:
     low, high = interval
     if low <= 1 <= high:
         return "no measurable difference"
-    return f"{_number(ratio)} × faster" if ratio > 1 else f"{_number(1 / ratio)} × slower"
+    bound = "at least " if high >= UNSURE * low else ""
+    if bound:
+        ratio = low if low > 1 else high
+    return bound + (f"{_number(ratio)} × faster" if ratio > 1 else f"{_number(1 / ratio)} × slower")
 
 
 def _number(value: float) -> str:

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-UNSURE = 2.0  # an interval whose ends differ by this factor says little
-
 
 @dataclass(frozen=True)
 class SideView:
@@ -66,6 +64,8 @@ def _precisions(rivals: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) -
 
 
 def _certainty(low: float, high: float) -> str:
+    from neo_magics.runtime.statistics import UNSURE
+
     interval = f"95 % interval of the ratio: {_figure(low)} to {_figure(high)}"
     if high < UNSURE * low:
         return interval

@@ -59,6 +59,8 @@ def test_noise_in_common_does_not_hide_a_difference():
         (1.02, (0.99, 1.05), "no measurable difference"),
         (0.97, (0.9, 1.0), "no measurable difference"),
         (123.4, (100.0, 140.0), "123 × faster"),
+        (530.0, (92.1, 1469.0), "at least 92 × faster"),  # on a busy machine
+        (0.3, (0.1, 0.5), "at least 2.00 × slower"),
     ],
 )
 def test_verdicts(ratio, interval, words):
