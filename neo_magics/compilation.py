@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from unicodedata import combining, normalize
 
 from neo_magics.api.target_names import device_named, nearest, platform_named, this_machine
 from neo_magics.errors import TargetError, UsageError
@@ -226,7 +227,9 @@ def job_name(model: Any, target: str | Mapping[str, str]) -> str:
 
 
 def _legal(text: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    """Letters with marks lose them: Größe becomes grosse."""
+    letters = "".join(letter for letter in normalize("NFKD", text.casefold()) if not combining(letter))
+    return re.sub(r"[^a-z0-9]+", "-", letters).strip("-")
 
 
 def _compiler_options(options: CompileOptions) -> dict[str, Any]:

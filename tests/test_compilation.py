@@ -36,6 +36,7 @@ def test_names_are_legal_whatever_the_model_is_called(text, target):
 def test_names_say_what_and_where():
     assert re.fullmatch(r"linear-ml-c5-\d{8}-\d{6}-[0-9a-f]{4}", job_name(nn.Linear(1, 1), "ml_c5"))
     assert job_name("a/b/resnet.v2.onnx", "local").startswith("resnet-local-")
+    assert job_name("Größe模型", "local").startswith("grosse-local-")
     assert job_name(nn.ReLU(), {"Os": "LINUX", "Arch": "ARM64"}).startswith("relu-linux-arm64-")
 
 
