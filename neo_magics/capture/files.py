@@ -32,10 +32,15 @@ _WORDS = {
 }
 
 
+def files_in(folder: Path) -> list[Path]:
+    """The files at the root of `folder`, without what macOS's tar puts beside each: ._model.onnx."""
+    return [path for path in folder.iterdir() if path.is_file() and not path.name.startswith("._")]
+
+
 def model_file(folder: Path, framework: str) -> Path:
     """The model file of `framework` at the root of `folder`; `InputError` for none or several."""
     suffixes = _SUFFIXES[framework]
-    files = [path for path in folder.iterdir() if path.is_file() and path.name not in _NOTES]
+    files = [path for path in files_in(folder) if path.name not in _NOTES]
     found = sorted(path for path in files if path.suffix.lower() in suffixes)
     if len(found) == 1:
         return found[0]

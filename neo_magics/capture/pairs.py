@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from neo_magics.capture.archive import EXTRAS
+from neo_magics.capture.files import files_in
 from neo_magics.errors import CaptureError, InputError
 
 
@@ -15,7 +16,7 @@ def pair_in(folder: Path, suffixes: tuple[str, str], framework: str) -> tuple[Pa
     """The one file of each suffix at the root of `folder`; `InputError` for none or several."""
     found = []
     for suffix in suffixes:
-        files = sorted(path for path in folder.iterdir() if path.is_file() and path.name.endswith(suffix))
+        files = sorted(path for path in files_in(folder) if path.name.endswith(suffix))
         if len(files) != 1:
             raise _not_one(folder, suffix, [path.name for path in files], suffixes, framework)
         found.append(files[0])

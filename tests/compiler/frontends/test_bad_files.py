@@ -65,6 +65,13 @@ def test_no_file_and_two_files(tmp_path: Path, framework: str) -> None:
         imported(tmp_path, framework)
 
 
+def test_what_macos_puts_beside_a_file_is_none(good: Path, tmp_path: Path) -> None:
+    """Its tar packs ._model.onnx with model.onnx: two files, it said."""
+    (tmp_path / "model.onnx").write_bytes((good / "model.onnx").read_bytes())
+    (tmp_path / "._model.onnx").write_bytes(b"\x00\x05\x16\x07")
+    assert [spec.name for spec in imported(tmp_path, "ONNX").inputs] == ["x"]
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_another_framework_s_file(good: Path, tmp_path: Path, name: str) -> None:
     """Under its own name, and under the name that the framework wants."""

@@ -46,6 +46,12 @@ def test_classifiers(classes: int) -> None:
     agrees(model, MIXED, tolerance=TIGHT)
 
 
+def test_classes_that_are_equally_probable() -> None:
+    """The first is scikit-learn's answer; it was the second."""
+    x = np.zeros((40, 2))
+    agrees(HistGradientBoostingClassifier().fit(x, np.arange(40) % 2 == 0), x[:3])
+
+
 def test_nothing_but_categories() -> None:
     agrees(
         fitted(HistGradientBoostingRegressor, X[:, [0, 2]], columns=(0, 1)), MIXED[:, [0, 2]], tolerance=TIGHT

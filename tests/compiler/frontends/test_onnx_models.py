@@ -190,6 +190,13 @@ def test_slices_that_begin_or_end_outside(start: int, end: int, step: int) -> No
     agrees(model([node], {"x": ["n", 7]}, ["y"], weights), weight(3, 7), input_shape={"x": [None, 7]})
 
 
+def test_flattened_nothing() -> None:
+    """TVM: found other sizes."""
+    weights = {"places": np.zeros([0], "int64")}
+    nodes = [make_node("Gather", ["x", "places"], ["none"], axis=1), make_node("Flatten", ["none"], ["y"])]
+    agrees(model(nodes, {"x": [2, 3, 1]}, ["y"], weights), weight(2, 3, 1))
+
+
 def test_slices_that_leave_all_of_a_free_dimension() -> None:
     """As TensorFlow's exporters write x[:, :2]; the size of the sum was not known any more."""
     weights = {"starts": np.array([0, 0]), "ends": np.array([2**31 - 1, 2]), "one": np.array([1])}

@@ -43,7 +43,7 @@ def classify_histogram(graph: Graph, model: Any, x: Any) -> Classes:
     if graph.width(sums) > 1:
         return most_probable(graph, graph.emit(relax.op.nn.softmax(sums, 1)))
     probability = two_columns(graph, graph.emit(relax.op.sigmoid(sums)))
-    return Classes(positive_place(graph, sums, inclusive=True), probability)
+    return Classes(positive_place(graph, sums), probability)
 
 
 def _sums(graph: Graph, model: Any, x: Any) -> Any:

@@ -206,7 +206,20 @@ def _reshape(node: Node) -> Any:
     return relax.op.zeros(relax.ShapeExpr([int(size) for size in shape]), dtype_of(x))
 
 
+def _flatten(node: Node) -> Any:
+    """TVM: has the second size found from the first, which it cannot where there are no elements."""
+    x = node.tensor(0)
+    shape = shape_of(x)
+    if 0 not in shape or not all(isinstance(size, int) for size in shape):
+        return None
+    axis = int(node.attribute("axis", 1))
+    axis += len(shape) if axis < 0 else 0
+    sizes = [int(np.prod(part)) for part in (shape[:axis], shape[axis:])]
+    return relax.op.zeros(relax.ShapeExpr(sizes), dtype_of(x))
+
+
 CONVERTERS = {
+    "Flatten": _flatten,
     "Expand": _expand,
     "EyeLike": _eye_like,
     "Gather": _gather,
