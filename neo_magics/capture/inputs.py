@@ -34,6 +34,15 @@ def bind_inputs(inputs: Any, names: Sequence[str], required: Sequence[str] = ())
     return {name: to_numpy(given[name], name) for name in names if name in given}
 
 
+def by_argument(inputs: Any, names: Sequence[str]) -> dict[str, Any]:
+    """What is given for each argument: in order, by name, or a dict for a model whose one argument it is."""
+    if isinstance(inputs, Mapping):
+        whole = len(names) == 1 and len(inputs) > 1 and names[0] not in inputs
+        return {names[0]: dict(inputs)} if whole else dict(inputs)
+    values = list(inputs) if isinstance(inputs, tuple | list) else [inputs]
+    return dict(zip(names, values, strict=False))
+
+
 def to_numpy(value: Any, name: str = "") -> np.ndarray[Any, Any]:
     """A tensor of any device, or an array, as a NumPy array on this machine (0-d stays 0-d)."""
     if hasattr(value, "detach"):  # a torch tensor, told without importing torch

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
+
+from neo_magics.capture.inputs import by_argument
 
 
 def flattened(model: Any, names: Sequence[str], inputs: Any) -> tuple[Any, list[str], Any]:
@@ -12,7 +14,7 @@ def flattened(model: Any, names: Sequence[str], inputs: Any) -> tuple[Any, list[
     A leaf is called after its argument and the keys on the way to it: {"x": 1.0} for an argument `batch` is
     `batch.x`. Its inputs come by name then.
     """
-    arguments = _arguments(names, inputs)
+    arguments = by_argument(inputs, names)
     if not set(arguments) <= set(names) or not any(map(_is_tree, arguments.values())):
         return model, list(names), inputs
     import jax
@@ -25,15 +27,6 @@ def flattened(model: Any, names: Sequence[str], inputs: Any) -> tuple[Any, list[
         return model(*jax.tree_util.tree_unflatten(structure, values))
 
     return jax.jit(of_leaves), list(named), named
-
-
-def _arguments(names: Sequence[str], inputs: Any) -> dict[str, Any]:
-    """The given arguments by name: in order, by name, or the one of a function that takes a dict."""
-    if isinstance(inputs, Mapping):
-        whole = len(names) == 1 and len(inputs) > 1 and names[0] not in inputs
-        return {names[0]: dict(inputs)} if whole else dict(inputs)
-    values = list(inputs) if isinstance(inputs, tuple | list) else [inputs]
-    return dict(zip(names, values, strict=False))
 
 
 def _is_tree(value: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from neo_magics.capture.quiet import quiet_torch
 from neo_magics.capture.request import CaptureRequest, Shapes, TensorInfo
 from neo_magics.capture.torch_export import Signature, as_tensor, export_module, quiet_module, unwrapped
 from neo_magics.capture.torch_names import dtype_name, name_outputs, program_inputs, program_outputs
+from neo_magics.capture.torch_trees import flattened
 from neo_magics.capture.torchscript import (
     TorchFile,
     load_script,
@@ -77,6 +79,7 @@ def unpickle(path: Path) -> Any:
 
 
 def _from_module(module: Any, request: CaptureRequest) -> ModelArchive:
+    module, request = _of_tensors(module, request)
     signature = Signature.of(module)
     examples = _examples(module, signature.names, signature.required, request)
     with quiet_module(module) as still:
@@ -86,9 +89,17 @@ def _from_module(module: Any, request: CaptureRequest) -> ModelArchive:
     return _program_archive(program, _kept(examples, request, program_inputs(program)))
 
 
+def _of_tensors(module: Any, request: CaptureRequest) -> tuple[Any, CaptureRequest]:
+    """The module and its example inputs, each of which is a tensor."""
+    if request.inputs is None:
+        return module, request
+    module, inputs = flattened(module, Signature.of(module).names, request.inputs)
+    return module, replace(request, inputs=inputs)
+
+
 def export_eager(module: Any, request: CaptureRequest) -> Any:
     """The ExportedProgram of an eager module with the shapes (and examples) of `request`."""
-    module = unwrapped(module)
+    module, request = _of_tensors(unwrapped(module), request)
     signature = Signature.of(module)
     examples = _examples(module, signature.names, signature.required, request)
     with quiet_module(module) as still:

@@ -17,6 +17,7 @@ from typing import Any
 from neo_magics.capture.inputs import Arrays
 from neo_magics.capture.quiet import quiet_torch
 from neo_magics.capture.request import Shapes
+from neo_magics.capture.torch_checks import check_constants, check_dtypes, without_transforms
 from neo_magics.capture.torch_packed import check_padded, packed_as_padded
 from neo_magics.capture.torch_recurrent import by_shapes, recurrent_operators
 from neo_magics.errors import CaptureError
@@ -108,6 +109,7 @@ def export_module(module: Any, examples: Arrays, free: Shapes) -> Any:
     positional = _takes_by_position(module, kwargs)
     args, kwargs = (tuple(kwargs.values()), {}) if positional else ((), kwargs)
     shapes = _dynamic(module, examples, free, positional)
+    check_dtypes(module, args, kwargs)
 
     def export() -> Any:
         recurrent = by_shapes(recurrent_operators())
@@ -130,6 +132,8 @@ def export_module(module: Any, examples: Arrays, free: Shapes) -> Any:
             program = export()
         except Exception as again:
             raise _explained(again, module) from again
+    program = without_transforms(program, module)
+    check_constants(program, module)
     return _plain_outputs(program)
 
 

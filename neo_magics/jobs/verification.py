@@ -41,6 +41,8 @@ def verify_artifact(context: CompileContext) -> None:
     inputs, kind = _inputs(context)
     more = list(islice(calibration_calls(context.source, context.manifest.inputs), CALIBRATION_CALLS))
     (reference, *others), versions, rounding, own = _references(context, [inputs, *more])
+    for line in not_numbers(reference):
+        context.emit(LogLine(line))
     from neo_magics.runtime.verify import verify
 
     options = context.options
@@ -85,6 +87,17 @@ def fits(inputs: Arrays, specs: Sequence[TensorSpec]) -> bool:
         )
         for spec in specs
     )
+
+
+def not_numbers(outputs: Arrays) -> list[str]:
+    """A sentence for each output of the source model that holds NaN: there the two are hardly compared."""
+    found = {name: np.isnan(value) for name, value in outputs.items() if value.dtype.kind == "f"}
+    return [
+        f"Warning: {where.sum():,} of {where.size:,} numbers in the source model's output {name!r} are NaN. "
+        "Look for NaN in its weights or in the example inputs."
+        for name, where in found.items()
+        if where.any()
+    ]
 
 
 def _cannot_run_here(manifest: Manifest) -> str:

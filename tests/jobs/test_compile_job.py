@@ -52,6 +52,13 @@ def test_its_log_tells_each_stage_in_order_and_ends_with_the_report(shop: Shop) 
     assert report["verification"]["max_abs_difference"] < 1e-4
 
 
+def test_nan_in_the_source_model_s_own_results_is_said(shop: Shop) -> None:
+    answer = shop.run(packed({"net.onnx": dense(scale=float("nan"), operator="Identity")}))
+    assert answer["CompilationJobStatus"] == "COMPLETED"
+    said = [event.sentence() for event in shop.events(answer["CompilationJobName"])]
+    assert any(line.startswith("Warning: 4 of 4 numbers in the source model's output 'y'") for line in said)
+
+
 def test_the_same_again_comes_from_the_cache_and_says_so(shop: Shop) -> None:
     first = shop.run()
     second = shop.run(out=f"{BUCKET}/elsewhere/")
