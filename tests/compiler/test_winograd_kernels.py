@@ -168,7 +168,10 @@ def test_the_plan_fits_the_caches() -> None:
 def test_the_plan_of_a_free_side_takes_a_few_tiles_of_it_and_no_more_than_there_are_of_the_other() -> None:
     image = choose_plan(Layer(1, 112, 112, 4, 4, (3, 3), free=(True, True)), AVX512)
     sequence = choose_plan(Layer(1, 1, 4096, 16, 16, (1, 3), free=(False, True)), AVX512)
+    small = choose_plan(Layer(1, 14, 14, 16, 16, (3, 3), free=(True, True)), AVX512)
     assert image is not None
     assert image.tile_columns * image.columns.outputs < 112
-    assert sequence is None or sequence.tile_rows == 1
+    assert sequence is not None
+    assert sequence.tile_rows == 1
+    assert small is None
     assert choose_plan(Layer(1, 112, 112, 4, 4, (1, 1), free=(True, True)), AVX512) is None

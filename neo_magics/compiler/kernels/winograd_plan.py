@@ -33,6 +33,7 @@ _START = 10_000.0  # cycles to start threads and to wait for the last
 _UNKNOWN_CORES = 4
 _DIRECT = 1.15  # cycles for each multiply-add of the direct kernel
 _MOST_IMAGES = 8  # of a chunk
+_FREE_MARGIN = 1.5  # the image may be smaller, and code for free sizes takes long to compile
 _FREE_ROWS, _FREE_COLUMNS = (1, 2, 3, 4, 6), range(1, 13)  # of tiles of a chunk, where the size is free
 
 
@@ -63,7 +64,8 @@ class Layer:
 def choose_plan(layer: Layer, machine: Machine) -> Plan | None:
     """The cheapest way to cut `layer`; None where the direct kernel is expected to be as fast."""
     best = ranked_plans(layer, machine)[:1]
-    return best[0] if best and worth_it(best[0], layer, machine) else None
+    margin = _FREE_MARGIN if any(layer.free) else 1
+    return best[0] if best and worth_it(best[0], layer, machine, speed=margin) else None
 
 
 def ranked_plans(layer: Layer, machine: Machine) -> list[Plan]:
@@ -73,7 +75,7 @@ def ranked_plans(layer: Layer, machine: Machine) -> list[Plan]:
     return sorted(plans(layer, machine), key=lambda plan: _cost(plan, layer, machine))
 
 
-def worth_it(plan: Plan, layer: Layer, machine: Machine, *, speed: int = 1) -> bool:
+def worth_it(plan: Plan, layer: Layer, machine: Machine, *, speed: float = 1) -> bool:
     """Whether `plan` is expected to beat the direct kernel, or one with `speed` products in place of each."""
     return _cost(plan, layer, machine) < _direct_cost(layer, machine) / speed
 
