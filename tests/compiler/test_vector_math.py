@@ -161,3 +161,17 @@ def test_a_model_that_only_hands_its_input_through() -> None:
     x = np.ones((2, 3), "float32")
     (got,) = run(module(lambda v: [v], (x.shape, "float32")), [x], x86_target())
     np.testing.assert_array_equal(got, x)
+
+
+def test_a_choice_by_a_logarithm() -> None:
+    x = np.linspace(-3, 3, 41).astype("float32").reshape(1, 41)
+
+    def build(v: Any) -> list[Any]:
+        number = lambda value: relax.const(np.float32(value))  # noqa: E731
+        size = relax.op.exp(relax.op.negative(relax.op.abs(v)))
+        y = relax.op.subtract(relax.op.minimum(v, number(0)), relax.op.log(relax.op.add(number(1), size)))
+        return [relax.op.where(relax.op.less_equal(y, number(-0.5)), number(20), y)]
+
+    (got,) = run(module(build, (x.shape, "float32")), [x], x86_target())
+    y = np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x)))
+    np.testing.assert_allclose(got, np.where(y <= -0.5, 20, y), rtol=1e-5)

@@ -27,10 +27,28 @@ class ExpandMath:
 
 
 def _expanded(func: tirx.PrimFunc) -> tirx.PrimFunc:
-    named = not _rounds_to_bfloat16(func.body)
+    named = not _rounds_to_bfloat16(func.body) and not _decides_by_decisions(func.body)
     extremes = partial(keep_nan, named=named)
     rules = [(tirx.Max, extremes), (tirx.Min, extremes), *([(tvm.ir.Call, expand)] if named else [])]
     return func.with_body(tvm_ffi.structural_map(start_at_infinity(func.body), rules))
+
+
+def _decides_by_decisions(body: Any) -> bool:
+    """Whether a condition holds a function that chooses by a name, as a logarithm does.
+
+    TVM's analyzer reads a condition again for what is chosen by it; then the name has another value for it,
+    and it fails.
+    """
+    found: list[Any] = []
+
+    def look(select: Any) -> None:
+        if not found:
+            condition = tvm_ffi.structural_map(select.condition, [(tvm.ir.Call, expand)])
+            if not condition.same_as(select.condition):
+                tvm_ffi.structural_walk(condition, (tirx.Select, found.append))
+
+    tvm_ffi.structural_walk(body, (tirx.Select, look))
+    return bool(found)
 
 
 def _rounds_to_bfloat16(body: Any) -> bool:
