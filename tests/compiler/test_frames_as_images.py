@@ -77,6 +77,7 @@ def compiled(net: nn.Module, x: torch.Tensor) -> tuple[Any, list[np.ndarray]]:
     return module, run(module, [x.numpy()], x86_target())
 
 
+@pytest.mark.slow
 def test_a_grid_of_windows() -> None:
     torch.manual_seed(0)
     x, net = torch.randn(SHAPE), Branches().eval()

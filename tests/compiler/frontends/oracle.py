@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import tvm
 from tvm import relax
 
@@ -20,6 +21,11 @@ from neo_magics.compiler.passes.lower_recurrent import LowerRecurrent
 from tests.compiler.models import x86_target
 
 Arrays = Mapping[str, np.ndarray]
+
+
+def slow(*values: Any) -> Any:
+    """Parameters of a case that waits for `-m slow`."""
+    return pytest.param(*values, marks=pytest.mark.slow)
 
 
 def imported(folder: Path, framework: str, config: str | None = None, **options: Any) -> ImportedModel:

@@ -36,7 +36,7 @@ def test_a_module(name: str) -> None:
     agrees(seeded(make), inputs)
 
 
-@pytest.mark.parametrize("how", ["trace", "script"])
+@pytest.mark.parametrize("how", ["trace", pytest.param("script", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", MODELS)
 def test_torchscript(name: str, how: str) -> None:
     make, inputs = MODELS[name]

@@ -12,7 +12,7 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, loa
 
 from neo_magics.capture import capture
 from neo_magics.errors import InputError, UnsupportedOperatorsError
-from tests.compiler.frontends.oracle import agrees, imported, run
+from tests.compiler.frontends.oracle import agrees, imported, run, slow
 
 lightgbm = pytest.importorskip("lightgbm")
 
@@ -34,9 +34,9 @@ def boosted(x: Any = X, y: Any = Y, rounds: int = 5, **parameters: Any) -> Any:
     "parameters",
     [
         {"objective": "regression"},
-        {"objective": "regression", "reg_sqrt": True},
-        {"objective": "poisson"},
-        {"objective": "quantile", "alpha": 0.3},
+        slow({"objective": "regression", "reg_sqrt": True}),
+        slow({"objective": "poisson"}),
+        slow({"objective": "quantile", "alpha": 0.3}),
         {"objective": "regression", "boosting": "rf", "bagging_freq": 1, "bagging_fraction": 0.6},
         {"objective": "regression", "boosting": "dart"},
     ],
@@ -193,9 +193,9 @@ REGRESSORS = [
     ensemble.RandomForestRegressor(5, random_state=0),
     ensemble.ExtraTreesRegressor(5, random_state=0),
     ensemble.GradientBoostingRegressor(n_estimators=6),
-    ensemble.GradientBoostingRegressor(n_estimators=6, init="zero", loss="huber"),
+    slow(ensemble.GradientBoostingRegressor(n_estimators=6, init="zero", loss="huber")),
     ensemble.HistGradientBoostingRegressor(max_iter=6),
-    ensemble.HistGradientBoostingRegressor(max_iter=6, loss="poisson"),
+    slow(ensemble.HistGradientBoostingRegressor(max_iter=6, loss="poisson")),
 ]
 CLASSIFIERS = [
     tree.DecisionTreeClassifier(max_depth=5, random_state=0),
@@ -212,7 +212,7 @@ def test_regressors(model: Any) -> None:
     agrees(model.fit(X, Y), X, tolerance=TIGHT)
 
 
-@pytest.mark.parametrize("load", [load_breast_cancer, load_iris, load_digits])
+@pytest.mark.parametrize("load", [slow(load_breast_cancer), load_iris, slow(load_digits)])
 @pytest.mark.parametrize("model", CLASSIFIERS, ids=str)
 def test_classifiers(model: Any, load: Any) -> None:
     x, y = load(return_X_y=True)

@@ -13,7 +13,7 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 
 from neo_magics.capture import capture
 from neo_magics.errors import CaptureError, InputError, UntrustedPickleError
-from tests.compiler.frontends.oracle import agrees, run
+from tests.compiler.frontends.oracle import agrees, run, slow
 
 xgboost = pytest.importorskip("xgboost")
 
@@ -31,7 +31,7 @@ def trained(x: Any = X, y: Any = Y, rounds: int = 7, **parameters: Any) -> Any:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("rows", [1, 31, 32, 33, 442])
+@pytest.mark.parametrize("rows", [1, slow(31), slow(32), 33, slow(442)])
 def test_sums_are_equal_to_the_last_bit_at_any_number_of_rows(rows: int, dtype: str) -> None:
     result = agrees(trained(), X[:rows].astype(dtype), tolerance=EXACT)
     assert str(result.inputs[0]) == f"input: {dtype}[n, 10]"
@@ -64,11 +64,11 @@ def test_values_on_a_threshold_go_where_xgboost_sends_them() -> None:
     [
         ("reg:squarederror", {"num_parallel_tree": 3}),
         ("reg:squarederror", {"booster": "dart", "rate_drop": 0.5}),
-        ("reg:gamma", {}),
-        ("reg:tweedie", {}),
-        ("count:poisson", {}),
-        ("reg:absoluteerror", {}),
-        ("reg:pseudohubererror", {}),
+        slow("reg:gamma", {}),
+        slow("reg:tweedie", {}),
+        slow("count:poisson", {}),
+        slow("reg:absoluteerror", {}),
+        slow("reg:pseudohubererror", {}),
         ("rank:pairwise", {}),
     ],
 )
