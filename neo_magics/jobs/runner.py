@@ -80,10 +80,11 @@ class Runner:
             signal_group(child.pid, signal.SIGKILL)
             self._finish(store, JobStatus.STOPPED)
             return
+        limits = self._limits  # read before the child can touch the folder that they are in
         _say_go(child)
         journal = Journal(lambda lines: store.append_log(self.name, lines))
         supervisor = Supervisor(
-            child, journal, self._limits, wish=lambda: self._wish(store), beat=lambda: self._beat(store)
+            child, journal, limits, wish=lambda: self._wish(store), beat=lambda: self._beat(store)
         )
         self._conclude(store, journal, supervisor.run())
 

@@ -107,6 +107,7 @@ def convolutions(draw: st.DrawFn) -> Case:
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=5, deadline=None, derandomize=True)
 @given(st.lists(convolutions(), min_size=4, max_size=4))
 def test_any_window_and_any_channels(cases: list[Case]) -> None:

@@ -98,13 +98,10 @@ class All(nn.Module):
         return [part(x) for part in self.parts]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("mcpu", "channels", "size", "batch"),
-    [
-        ("native", (24, 10), 6, 1),
-        pytest.param("x86-64-v3", (32, 16), 7, 2, marks=pytest.mark.slow),
-        pytest.param("x86-64", (6, 8), 9, 1, marks=pytest.mark.slow),
-    ],
+    [("native", (24, 10), 6, 1), ("x86-64-v3", (32, 16), 7, 2), ("x86-64", (6, 8), 9, 1)],
 )
 def test_moves(mcpu: str, channels: tuple[int, int], size: int, batch: int) -> None:
     torch.manual_seed(0)

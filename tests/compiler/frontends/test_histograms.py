@@ -34,6 +34,7 @@ def test_categories_that_were_not_seen_are_missing(dtype: str) -> None:
     agrees(model, np.concatenate([X, MIXED]).astype(dtype), tolerance=TIGHT)
 
 
+@pytest.mark.slow
 def test_missing_values_in_training_are_a_category_of_their_own() -> None:
     x = np.where(RNG.random(X.shape) < 0.2, np.nan, X)
     agrees(fitted(HistGradientBoostingRegressor, x), MIXED, tolerance=TIGHT)
@@ -52,6 +53,7 @@ def test_classes_that_are_equally_probable() -> None:
     agrees(HistGradientBoostingClassifier().fit(x, np.arange(40) % 2 == 0), x[:3])
 
 
+@pytest.mark.slow
 def test_nothing_but_categories() -> None:
     agrees(
         fitted(HistGradientBoostingRegressor, X[:, [0, 2]], columns=(0, 1)), MIXED[:, [0, 2]], tolerance=TIGHT

@@ -53,7 +53,7 @@ def test_lightgbm_with_missing_values() -> None:
     agrees(boosted(X), holes(X, 0.5), tolerance=TIGHT)  # then a missing value counts as zero
 
 
-@pytest.mark.parametrize("load", [load_breast_cancer, load_iris])
+@pytest.mark.parametrize("load", [load_breast_cancer, slow(load_iris)])
 @pytest.mark.parametrize("objective", [None, "multiclassova"])
 def test_lightgbm_classifiers(load: Any, objective: str | None) -> None:
     x, y = load(return_X_y=True)
@@ -188,8 +188,8 @@ def test_numbers_that_are_not_finite_are_refused(tmp_path: Path) -> None:
 
 REGRESSORS = [
     tree.DecisionTreeRegressor(max_depth=5),
-    tree.DecisionTreeRegressor(max_depth=1),
-    tree.ExtraTreeRegressor(random_state=0),
+    slow(tree.DecisionTreeRegressor(max_depth=1)),
+    slow(tree.ExtraTreeRegressor(random_state=0)),
     ensemble.RandomForestRegressor(5, random_state=0),
     ensemble.ExtraTreesRegressor(5, random_state=0),
     ensemble.GradientBoostingRegressor(n_estimators=6),

@@ -31,7 +31,7 @@ def trained(x: Any = X, y: Any = Y, rounds: int = 7, **parameters: Any) -> Any:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("rows", [1, slow(31), slow(32), 33, slow(442)])
+@pytest.mark.parametrize("rows", [slow(1), slow(31), slow(32), 33, slow(442)])
 def test_sums_are_equal_to_the_last_bit_at_any_number_of_rows(rows: int, dtype: str) -> None:
     result = agrees(trained(), X[:rows].astype(dtype), tolerance=EXACT)
     assert str(result.inputs[0]) == f"input: {dtype}[n, 10]"
@@ -62,7 +62,7 @@ def test_values_on_a_threshold_go_where_xgboost_sends_them() -> None:
 @pytest.mark.parametrize(
     ("objective", "more"),
     [
-        ("reg:squarederror", {"num_parallel_tree": 3}),
+        slow("reg:squarederror", {"num_parallel_tree": 3}),
         ("reg:squarederror", {"booster": "dart", "rate_drop": 0.5}),
         slow("reg:gamma", {}),
         slow("reg:tweedie", {}),
@@ -76,7 +76,9 @@ def test_objectives(objective: str, more: dict[str, Any]) -> None:
     agrees(trained(objective=objective, **more), X, tolerance=CLOSE)
 
 
-@pytest.mark.parametrize("objective", ["binary:logistic", "binary:logitraw", "reg:logistic", "binary:hinge"])
+@pytest.mark.parametrize(
+    "objective", ["binary:logistic", slow("binary:logitraw"), slow("reg:logistic"), "binary:hinge"]
+)
 def test_two_classes(objective: str) -> None:
     x, y = load_breast_cancer(return_X_y=True)
     agrees(trained(x, y, objective=objective), x, tolerance=CLOSE)
@@ -94,7 +96,7 @@ def test_several_outputs(strategy: str) -> None:
     agrees(model, X, tolerance=EXACT)
 
 
-@pytest.mark.parametrize("load", [load_breast_cancer, load_iris])
+@pytest.mark.parametrize("load", [slow(load_breast_cancer), load_iris])
 def test_a_classifier_gives_labels_and_probabilities_as_its_methods_do(load: Any) -> None:
     x, y = load(return_X_y=True)
     model = xgboost.XGBClassifier(n_estimators=6, max_depth=3, n_jobs=1).fit(x, y)
@@ -174,6 +176,7 @@ def test_wrong_widths_and_broken_files_say_what_was_expected(tmp_path: Path) -> 
         capture(path)
 
 
+@pytest.mark.slow
 def test_several_labels_at_once() -> None:
     """Each has a probability of its own; none is a class of the others."""
     x, y = load_iris(return_X_y=True)
