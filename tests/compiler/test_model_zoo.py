@@ -203,7 +203,12 @@ ZOO = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("make", ZOO, ids=lambda make: make.__name__)
+# Their kernels have tests of their own in a plain run.
+LONG = (convolution_3d, gru, transposed, dilated, channels_last_norm, masked_attention)
+CASES = [pytest.param(make, marks=pytest.mark.slow) if make in LONG else make for make in ZOO]
+
+
+@pytest.mark.parametrize("make", CASES, ids=lambda make: make.__name__)
 def test_the_artifact_computes_what_pytorch_does(make: Callable[[], Any], tmp_path: Path) -> None:
     torch.manual_seed(0)
     model, given = make()

@@ -54,7 +54,7 @@ def test_hidden_sizes_and_lanes(kind: str, mcpu: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("bias", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_layers_and_directions(kind: str, bias: bool) -> None:
     layer = KINDS[kind](6, 20, 2, bias=bias, bidirectional=True, batch_first=bias)
     check(Flat(layer), torch.randn(8, 8, 6))

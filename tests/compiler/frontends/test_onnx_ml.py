@@ -12,7 +12,7 @@ from onnx.helper import make_node
 
 from neo_magics.errors import CompilationError
 from tests.capture.onnx_models import model
-from tests.compiler.frontends.oracle import agrees
+from tests.compiler.frontends.oracle import agrees, slow
 
 RNG = np.random.default_rng(0)
 ROWS = np.round(RNG.standard_normal((40, 4)), 1).astype("float32")
@@ -78,7 +78,8 @@ def test_trees_of_several_classes(transform: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("low", "transform", "of"), [(-1.0, "LOGISTIC", 0), (-1.0, "NONE", 0), (0.0, "NONE", 0), (0.0, "NONE", 1)]
+    ("low", "transform", "of"),
+    [slow(-1.0, "LOGISTIC", 0), (-1.0, "NONE", 0), slow(0.0, "NONE", 0), (0.0, "NONE", 1)],
 )
 def test_trees_of_two_classes_with_one_score(low: float, transform: str, of: int) -> None:
     nodes = trees(1 if low == 0 else 3, "BRANCH_LEQ")
