@@ -39,8 +39,7 @@ def by_argument(inputs: Any, names: Sequence[str]) -> dict[str, Any]:
     if isinstance(inputs, Mapping):
         whole = len(names) == 1 and len(inputs) > 1 and names[0] not in inputs
         return {names[0]: dict(inputs)} if whole else dict(inputs)
-    values = list(inputs) if isinstance(inputs, tuple | list) else [inputs]
-    return dict(zip(names, values, strict=False))
+    return _by_position(inputs, names)
 
 
 def to_numpy(value: Any, name: str = "") -> np.ndarray[Any, Any]:

@@ -57,3 +57,8 @@ def test_two_tensors_of_one_name_are_refused() -> None:
 
     with pytest.raises(CaptureError, match="no names of their own among given_a_b, given_a_b"):
         capture(Odd(), inputs=({"a.b": X, "a_b": X},))
+
+
+def test_one_example_too_many_is_refused_as_among_plain_tensors() -> None:
+    with pytest.raises(CaptureError, match="3 example inputs were given; the model takes 2"):
+        capture(Recommender(), inputs=(FEATURES, SCALE, X))

@@ -8,6 +8,7 @@ from typing import Any
 from tvm import relax
 from tvm.sym import Analyzer
 
+from neo_magics.compiler.kernels.sizes import is_one
 from neo_magics.compiler.passes import calls
 
 
@@ -44,7 +45,7 @@ def broadcast_equal(tensors: Sequence[Any], builder: Any) -> list[Any]:
     found = []
     for tensor, shape in zip(tensors, shapes, strict=True):
         own = calls.shape_of(tensor) or ()
-        sizes = [size if _is_one(size) else to for size, to in zip(shape, wanted, strict=True)]
+        sizes = [size if is_one(size) else to for size, to in zip(shape, wanted, strict=True)]
         found.append(found_equal(tensor, sizes[rank - len(own) :], builder))
     return found
 
@@ -56,12 +57,8 @@ def _ranked(tensor: Any, rank: int) -> list[Any]:
 
 def _common(sizes: Sequence[Any]) -> Any:
     """A number if there is one, else the shortest expression."""
-    several = [size for size in sizes if not _is_one(size)]
+    several = [size for size in sizes if not is_one(size)]
     return min(several, key=lambda each: (not isinstance(each, int), len(str(each))), default=1)
-
-
-def _is_one(size: Any) -> bool:
-    return isinstance(size, int) and size == 1
 
 
 def _number(size: Any) -> Any:
